@@ -1,0 +1,1 @@
+"""System checks: what is wrong with this set-up, and how to mend it."""
