@@ -29,7 +29,9 @@ def number(name: str, *, default: int, at_least: int = 0) -> int:
     """A whole number, not below the least that makes sense."""
     value = text(name, default=str(default))
     if not value.isdecimal() or int(value) < at_least:
-        raise ImproperlyConfigured(f"{name}={value!r} is not a whole number of at least {at_least}.")
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is not a whole number of at least {at_least}."
+        )
     return int(value)
 
 

@@ -22,9 +22,7 @@ DEBUG = env.flag("VIGIA_DEBUG", default=False)
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("VIGIA_DEBUG shows secrets to visitors: unset it in production.")
 
-SECRET_KEY = env.secret(
-    "VIGIA_SECRET_KEY", kept_in=VAR_DIR / "secret-key", required=PRODUCTION
-)
+SECRET_KEY = env.secret("VIGIA_SECRET_KEY", kept_in=VAR_DIR / "secret-key", required=PRODUCTION)
 ALLOWED_HOSTS = env.words(
     "VIGIA_ALLOWED_HOSTS", default="" if PRODUCTION else "localhost,127.0.0.1,[::1]"
 )
@@ -69,6 +67,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "maintenance.web.middleware.CurrentSite",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -86,6 +85,7 @@ TEMPLATES = [
                 "django.template.context_processors.tz",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "maintenance.web.navigation.navigation",
             ]
         },
     }
@@ -145,9 +145,7 @@ LANGUAGE_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = PRODUCTION
 # The supervisor of the containers asks for health on the inside, without TLS.
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
-SECURE_HSTS_SECONDS = (
-    env.number("VIGIA_HSTS_SECONDS", default=365 * 24 * 3600) if PRODUCTION else 0
-)
+SECURE_HSTS_SECONDS = env.number("VIGIA_HSTS_SECONDS", default=365 * 24 * 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
 if env.flag("VIGIA_BEHIND_PROXY", default=False):

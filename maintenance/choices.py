@@ -1,0 +1,175 @@
+"""The closed vocabularies of the tables: states, kinds, roles and what each role may do."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Permission(models.TextChoices):
+    READ_ASSETS = "read_assets", _("see assets, readings and forecasts")
+    READ_WORK = "read_work", _("see all work orders and schedules")
+    OWN_WORK = "own_work", _("see one's own work orders")
+    ASK_FOR_WORK = "ask_for_work", _("ask for work")
+    EXECUTE = "execute", _("start, report and close one's own work")
+    MANAGE_STOCK = "manage_stock", _("keep stock and deliveries")
+    PLAN = "plan", _("accept and dismiss work, optimise, move, pin and publish")
+    SUPERVISE = "supervise", _("manage people and override readiness")
+    MANAGE_MODELS = "manage_models", _("manage failure modes, costs and models")
+    IMPORT_DATA = "import_data", _("import data")
+    ADMINISTER = "administer", _("manage sites, users and tokens")
+
+
+class Role(models.TextChoices):
+    VIEWER = "viewer", _("Viewer")
+    REQUESTER = "requester", _("Requester")
+    TECHNICIAN = "technician", _("Technician")
+    STOREKEEPER = "storekeeper", _("Storekeeper")
+    PLANNER = "planner", _("Planner")
+    SUPERVISOR = "supervisor", _("Supervisor")
+    RELIABILITY_ENGINEER = "reliability_engineer", _("Reliability engineer")
+    ADMINISTRATOR = "administrator", _("Administrator")
+
+
+_SEE = frozenset({Permission.READ_ASSETS, Permission.READ_WORK})
+_PLAN = _SEE | {Permission.ASK_FOR_WORK, Permission.PLAN}
+
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
+    Role.VIEWER: _SEE,
+    Role.REQUESTER: frozenset({Permission.OWN_WORK, Permission.ASK_FOR_WORK}),
+    Role.TECHNICIAN: frozenset(
+        {
+            Permission.READ_ASSETS,
+            Permission.OWN_WORK,
+            Permission.ASK_FOR_WORK,
+            Permission.EXECUTE,
+        }
+    ),
+    Role.STOREKEEPER: _SEE | {Permission.MANAGE_STOCK},
+    Role.PLANNER: _PLAN,
+    Role.SUPERVISOR: _PLAN | {Permission.SUPERVISE},
+    Role.RELIABILITY_ENGINEER: _SEE | {Permission.MANAGE_MODELS, Permission.IMPORT_DATA},
+    Role.ADMINISTRATOR: _SEE | {Permission.ADMINISTER},
+}
+
+
+def roles_with(permission: Permission) -> list[Role]:
+    return [role for role, granted in ROLE_PERMISSIONS.items() if permission in granted]
+
+
+class TokenScope(models.TextChoices):
+    WRITE_READINGS = "readings:write", _("send readings")
+    READ_ASSETS = "assets:read", _("read assets and forecasts")
+    READ_WORK = "work:read", _("read work orders and the schedule")
+
+
+class Criticality(models.TextChoices):
+    A = "A", _("A: stops the plant")
+    B = "B", _("B: slows the plant")
+    C = "C", _("C: can wait")
+
+
+class WorkOrderType(models.TextChoices):
+    PREVENTIVE = "preventive", _("Preventive")
+    PREDICTIVE = "predictive", _("Predictive")
+    CORRECTIVE = "corrective", _("Corrective")
+    INSPECTION = "inspection", _("Inspection")
+
+
+class WorkOrderState(models.TextChoices):
+    PROPOSED = "proposed", _("Proposed")
+    ACCEPTED = "accepted", _("Accepted")
+    SCHEDULED = "scheduled", _("Scheduled")
+    DISMISSED = "dismissed", _("Dismissed")
+
+
+WORK_ORDER_MOVES: dict[WorkOrderState, frozenset[WorkOrderState]] = {
+    WorkOrderState.PROPOSED: frozenset(
+        {WorkOrderState.ACCEPTED, WorkOrderState.SCHEDULED, WorkOrderState.DISMISSED}
+    ),
+    WorkOrderState.ACCEPTED: frozenset({WorkOrderState.SCHEDULED, WorkOrderState.DISMISSED}),
+    WorkOrderState.SCHEDULED: frozenset({WorkOrderState.ACCEPTED, WorkOrderState.DISMISSED}),
+    WorkOrderState.DISMISSED: frozenset({WorkOrderState.PROPOSED}),
+}
+OPEN_WORK_ORDER_STATES = (
+    WorkOrderState.PROPOSED,
+    WorkOrderState.ACCEPTED,
+    WorkOrderState.SCHEDULED,
+)
+
+
+class Priority(models.IntegerChoices):
+    URGENT = 1, _("Urgent")
+    HIGH = 2, _("High")
+    NORMAL = 3, _("Normal")
+    LOW = 4, _("Low")
+
+
+class DismissReason(models.TextChoices):
+    FALSE_ALARM = "false_alarm", _("False alarm")
+    ALREADY_DONE = "already_done", _("Already done")
+    NOT_WORTH_IT = "not_worth_it", _("Not worth it")
+    WILL_REPLACE_ASSET = "will_replace_asset", _("The asset will be replaced")
+    OTHER = "other", _("Other")
+
+
+class ModelState(models.TextChoices):
+    CANDIDATE = "candidate", _("Candidate")
+    CHAMPION = "champion", _("Champion")
+    RETIRED = "retired", _("Retired")
+
+
+class ForecastState(models.TextChoices):
+    VALUE = "value", _("Forecast")
+    BEYOND_HORIZON = "beyond_horizon", _("Beyond the horizon")
+    NOT_ENOUGH_DATA = "not_enough_data", _("Not enough data")
+    NOT_SET = "not_set", _("No model yet")
+
+
+class Grade(models.TextChoices):
+    A = "A", _("A: strong evidence")
+    B = "B", _("B: good evidence")
+    C = "C", _("C: little evidence")
+    D = "D", _("D: hardly any evidence")
+
+
+class ScheduleState(models.TextChoices):
+    DRAFT = "draft", _("Draft")
+    PUBLISHED = "published", _("Published")
+    SUPERSEDED = "superseded", _("Superseded")
+
+
+class LeftOutClass(models.TextChoices):
+    ECONOMIC = "economic", _("Waiting is cheaper")
+    STRUCTURAL = "structural", _("Impossible as things are")
+    CONTENTION = "contention", _("Others come first")
+
+
+class OperationKind(models.TextChoices):
+    IMPORT = "import", _("Import")
+    TRAIN = "train", _("Train models")
+    FORECAST = "forecast", _("Forecast")
+    SCHEDULE = "schedule", _("Optimise the schedule")
+    LOOP = "loop", _("Whole loop")
+
+
+class OperationState(models.TextChoices):
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+OPEN_OPERATION_STATES = (OperationState.QUEUED, OperationState.RUNNING)
+
+
+class ImportDoor(models.TextChoices):
+    REST = "rest", _("REST")
+    UPLOAD = "upload", _("Upload")
+    COMMAND = "command", _("Command line")
+    DEMO = "demo", _("Demo plant")
+
+
+class ImportState(models.TextChoices):
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")

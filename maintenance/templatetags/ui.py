@@ -1,0 +1,438 @@
+"""What every page draws alike: icons, badges, figures in words, small drawings.
+
+The content security policy forbids style attributes, so whatever has a measured width or
+height is drawn as SVG.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, Select, SelectMultiple
+from django.http import HttpRequest
+from django.template import Context
+from django.urls import NoReverseMatch, reverse
+from django.utils import formats
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
+from tablericons.templatetags.tablericons import icon as tabler_icon
+
+from maintenance.choices import Grade
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+register = template.Library()
+
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+DASH = "\N{EM DASH}"
+
+
+# Icons and badges
+
+
+@register.simple_tag
+@lru_cache(maxsize=512)
+def icon(name: str, size: int = 20, css: str = "") -> str:
+    """A decorative outline icon; the word beside it carries the meaning."""
+    classes = f"icon {css}".rstrip()
+    hidden = {"class": classes, "aria-hidden": "true", "focusable": "false"}
+    return tabler_icon(f"outline/{name}", size=size, stroke_width=1.75, **hidden)
+
+
+@register.simple_tag
+def badge(tone: str, icon_name: str, word: StrOrPromise) -> SafeString:
+    """A state in colour, icon and word, so that none of the three stands alone."""
+    drawn = icon(icon_name, 16)
+    return format_html('<span class="badge-tone tone-{}">{}{}</span>', tone, drawn, word)
+
+
+@dataclass(frozen=True)
+class RiskWords:
+    icon: str
+    word: StrOrPromise
+
+
+RISK_WORDS: Mapping[str, RiskWords] = {
+    "critical": RiskWords("alert-octagon", gettext_lazy("Critical")),
+    "high": RiskWords("alert-triangle", gettext_lazy("High")),
+    "watch": RiskWords("eye", gettext_lazy("Watch")),
+    "low": RiskWords("circle-check", gettext_lazy("Low")),
+    "unknown": RiskWords("help-circle", gettext_lazy("Unknown")),
+}
+
+
+@register.simple_tag
+def risk_badge(band: str, probability: float | None = None) -> SafeString:
+    """The band of a risk and, where it is known, the probability behind it."""
+    words = RISK_WORDS[band]
+    share = (
+        SafeString("")
+        if probability is None
+        else format_html('<span class="badge-figure">{}</span>', percent(probability))
+    )
+    return format_html(
+        '<span class="badge-tone tone-{}">{}{} {}</span>',
+        band,
+        icon(words.icon, 16),
+        words.word,
+        share,
+    )
+
+
+@register.simple_tag
+def risk_bands() -> list[tuple[str, StrOrPromise]]:
+    """Bands from worst to best with their words, for legends and filters."""
+    return [(band, words.word) for band, words in RISK_WORDS.items()]
+
+
+GRADE_TONES = {Grade.A: "low", Grade.B: "info", Grade.C: "watch", Grade.D: "neutral"}
+
+
+@register.simple_tag
+def grade_badge(grade: str) -> SafeString:
+    """How much evidence stands behind a forecast: a letter, with its meaning for all readers."""
+    if grade not in Grade:
+        return format_html('<span class="faint">{}</span>', DASH)
+    known = Grade(grade)
+    return format_html(
+        '<span class="grade tone-{}" title="{}"><span aria-hidden="true">{}</span>'
+        '<span class="visually-hidden">{}</span></span>',
+        GRADE_TONES[known],
+        known.label,
+        known.value,
+        known.label,
+    )
+
+
+# Keyed by the value of a state, whichever vocabulary it belongs to: the same word has
+# the same look on every page.
+STATE_MARKS: Mapping[str, tuple[str, str]] = {
+    "proposed": ("info", "bulb"),
+    "accepted": ("teal", "thumb-up"),
+    "scheduled": ("low", "calendar-check"),
+    "dismissed": ("neutral", "circle-x"),
+    "queued": ("neutral", "hourglass"),
+    "running": ("info", "loader"),
+    "succeeded": ("low", "circle-check"),
+    "done": ("low", "circle-check"),
+    "failed": ("critical", "alert-octagon"),
+    "cancelled": ("neutral", "ban"),
+    "draft": ("info", "pencil"),
+    "published": ("low", "send"),
+    "superseded": ("neutral", "archive"),
+    "candidate": ("info", "flask"),
+    "champion": ("low", "trophy"),
+    "retired": ("neutral", "archive"),
+}
+
+
+@register.simple_tag
+def state_badge(state: str, word: StrOrPromise) -> SafeString:
+    """The state of a work order, operation, schedule or model with its word."""
+    tone, icon_name = STATE_MARKS.get(state, ("neutral", "point"))
+    return badge(tone, icon_name, word)
+
+
+# Figures in words
+
+
+@register.filter
+def number(value: float | None, decimals: int = 0) -> str:
+    """A number grouped and pointed as the reader's language does it."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    return formats.number_format(
+        round(value, decimals), decimal_pos=decimals, use_l10n=True, force_grouping=True
+    )
+
+
+@register.filter
+def measured(value: float | None) -> str:
+    """A measured value with about three significant figures."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    size = abs(value)
+    decimals = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 0.1 else 4
+    return number(value, decimals)
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share of one as a whole percentage, never rounded into certainty."""
+    if share is None or not math.isfinite(share):
+        return DASH
+    if 0 < share < 0.01:
+        return f"<1{NO_BREAK_SPACE}%"
+    if 0.99 < share < 1:
+        return f">99{NO_BREAK_SPACE}%"
+    return f"{number(share * 100)}{NO_BREAK_SPACE}%"
+
+
+CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "MXN": "MX$", "BRL": "R$"}
+
+
+@register.simple_tag
+def money(amount: float | None, currency: str) -> str:
+    """An amount in major units, without cents: these are expected costs, not invoices."""
+    if amount is None:
+        return DASH
+    sign = CURRENCY_SIGNS.get(currency, f"{currency}{NO_BREAK_SPACE}")
+    minus = "\N{MINUS SIGN}" if amount <= -0.5 else ""
+    placed = pgettext("money, for instance €1,200", "%(sign)s%(amount)s")
+    return minus + placed % {"sign": sign, "amount": number(abs(float(amount)))}
+
+
+@register.filter
+def duration(minutes: float | None) -> str:
+    """Minutes as people say them: 45 min, 2 h, 2 h 30 min."""
+    if minutes is None:
+        return DASH
+    hours, rest = divmod(round(minutes), 60)
+    parts = [f"{hours}{NO_BREAK_SPACE}h"] if hours else []
+    if rest or not hours:
+        parts.append(f"{rest}{NO_BREAK_SPACE}min")
+    return NO_BREAK_SPACE.join(parts)
+
+
+@register.filter(expects_localtime=True, is_safe=False)
+def moment(at: datetime | None) -> str:
+    """Day and time of an instant in the time zone of the page."""
+    return DASH if at is None else formats.date_format(at, gettext("D j M, H:i"))
+
+
+@register.filter(expects_localtime=True, is_safe=False)
+def day(at: datetime | None) -> str:
+    """The day of an instant in the time zone of the page."""
+    return DASH if at is None else formats.date_format(at, gettext("j M Y"))
+
+
+@register.filter
+def seen_from(at: datetime | None, now: datetime) -> str:
+    """How long ago, or how soon, an instant is from the page's clock."""
+    if at is None:
+        return DASH
+    gap = now - at
+    if abs(gap) < timedelta(minutes=1):
+        return gettext("now")
+    span = _span(abs(gap))
+    return (gettext("%s ago") if gap > timedelta(0) else gettext("in %s")) % span
+
+
+def _span(gap: timedelta) -> str:
+    minutes = int(gap.total_seconds() // 60)
+    if minutes < 60:
+        return ngettext("%d minute", "%d minutes", minutes) % minutes
+    hours = minutes // 60
+    if hours < 48:
+        return ngettext("%d hour", "%d hours", hours) % hours
+    days = hours // 24
+    return ngettext("%d day", "%d days", days) % days
+
+
+# Small drawings
+
+SPARK_WIDTH, SPARK_HEIGHT = 96, 26
+
+
+@register.simple_tag
+def sparkline(values: Sequence[float | None], band: str = "low") -> SafeString:
+    """Shares of one over time as a small line; a missing value breaks it."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return format_html('<span class="faint">{}</span>', DASH)
+    # A quiet asset keeps a flat line near the ground: the scale never ends below 15 %.
+    top = max(0.15, *known)
+    return format_html(
+        '<svg class="spark spark-{}" viewBox="0 0 {} {}" width="{}" height="{}"'
+        ' aria-hidden="true" focusable="false">{}</svg>',
+        band,
+        *(SPARK_WIDTH, SPARK_HEIGHT) * 2,
+        format_html_join("", '<polyline points="{}"/>', _spark_runs(values, top)),
+    )
+
+
+def _spark_runs(values: Sequence[float | None], top: float) -> Iterable[tuple[str]]:
+    step = SPARK_WIDTH / (len(values) - 1)
+    run: list[str] = []
+    for index, value in enumerate([*values, None]):
+        if value is not None:
+            height = SPARK_HEIGHT - 2 - (SPARK_HEIGHT - 4) * value / top
+            run.append(f"{index * step:.1f},{height:.1f}")
+        elif run:
+            yield (" ".join(run),)
+            run = []
+
+
+@register.simple_tag
+def trend_word(values: Sequence[float | None]) -> str:
+    """The sparkline for those who do not see it."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return gettext("no trend yet")
+    change = known[-1] - known[0]
+    if abs(change) < 0.02:
+        return gettext("steady")
+    return gettext("rising") if change > 0 else gettext("falling")
+
+
+@register.simple_tag
+def reason_bar(share: float) -> SafeString:
+    """A bar from the middle: right (raises the risk) for 0..1, left for -1..0."""
+    length = min(1.0, abs(share)) * 100
+    return format_html(
+        '<svg class="reason-bar" viewBox="0 0 200 8" preserveAspectRatio="none"'
+        ' aria-hidden="true" focusable="false">'
+        '<line x1="100" x2="100" y1="0" y2="8"/>'
+        '<rect class="{}" x="{}" y="1" width="{}" height="6" rx="1"/></svg>',
+        "raises" if share > 0 else "lowers",
+        f"{100 if share > 0 else 100 - length:.1f}",
+        f"{length:.1f}",
+    )
+
+
+@register.simple_tag
+def share_bar(share: float, tone: str = "info") -> SafeString:
+    """A filled track for a share of one; the figure stands beside it in words."""
+    return format_html(
+        '<svg class="share-bar tone-{}" viewBox="0 0 100 6" preserveAspectRatio="none"'
+        ' aria-hidden="true" focusable="false"><rect class="track" width="100" height="6"/>'
+        '<rect class="fill" width="{}" height="6"/></svg>',
+        tone,
+        f"{min(1.0, max(0.0, share)) * 100:.1f}",
+    )
+
+
+# Navigation
+
+
+@dataclass(frozen=True)
+class Section:
+    """One entry of the menu; it is shown only where its route exists."""
+
+    key: str
+    label: StrOrPromise
+    icon: str
+    route: str
+    paths: tuple[str, ...]
+    shortcut: str
+
+
+SECTIONS = (
+    Section(
+        "fleet",
+        gettext_lazy("Fleet"),
+        "heart-rate-monitor",
+        "fleet",
+        ("/assets/",),
+        "f",
+    ),
+    Section(
+        "work_orders",
+        gettext_lazy("Work orders"),
+        "checklist",
+        "work_orders",
+        ("/work-orders/",),
+        "w",
+    ),
+    Section(
+        "schedule",
+        gettext_lazy("Schedule"),
+        "calendar-time",
+        "schedule",
+        ("/schedule/",),
+        "s",
+    ),
+    Section("data", gettext_lazy("Data"), "database-import", "data", ("/data/",), "d"),
+)
+
+
+@dataclass(frozen=True)
+class MenuEntry:
+    section: Section
+    href: str
+    current: bool
+    count: int
+
+
+@register.simple_tag(takes_context=True)
+def menu(context: Context) -> list[MenuEntry]:
+    """The sections of this installation; `menu_counts` of the context gives their figures."""
+    request: HttpRequest | None = context.get("request")
+    path = request.path if request is not None else ""
+    counts = context.get("menu_counts") or {}
+    entries = []
+    for section in SECTIONS:
+        try:
+            href = reverse(section.route)
+        except NoReverseMatch:
+            continue
+        current = path == href or path.startswith(section.paths)
+        entries.append(MenuEntry(section, href, current, counts.get(section.key, 0)))
+    return entries
+
+
+@register.filter
+def initials(name: str) -> str:
+    """Two letters for a person: first and last name, or the start of a single one."""
+    words = name.split()
+    if not words:
+        return "?"
+    return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
+
+
+# Tables
+
+
+@register.inclusion_tag("components/sort_header.html", takes_context=True)
+def sort_header(context: Context, key: str, label: StrOrPromise, css: str = "") -> dict[str, Any]:
+    """A column head that sorts: falling first, rising when it is chosen again.
+
+    Reads `sort` (the key in force, with a minus when falling) and `table_id` (what htmx
+    replaces) from the context.
+    """
+    in_force = context.get("sort", "")
+    order = {key: "ascending", f"-{key}": "descending"}.get(in_force, "none")
+    return {
+        "request": context["request"],
+        "label": label,
+        "css": css,
+        "order": order,
+        "next": key if order == "descending" else f"-{key}",
+        "table_id": context.get("table_id", ""),
+    }
+
+
+# Forms
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, width: str = "") -> dict[str, Any]:
+    """A form field with its label, help and errors joined for assistive technology."""
+    ticked = isinstance(bound.field.widget, CheckboxInput)
+    return {"field": bound, "ticked": ticked, "width": width, "drawn": _drawn(bound)}
+
+
+@register.inclusion_tag("components/filter_field.html")
+def filter_field(bound: BoundField) -> dict[str, Any]:
+    """A field of a filter form: its label is for assistive technology alone."""
+    return {"field": bound, "drawn": _drawn(bound, placeholder=bound.label)}
+
+
+def _drawn(bound: BoundField, **attributes: StrOrPromise) -> str:
+    widget = bound.field.widget
+    css = "form-control"
+    if isinstance(widget, CheckboxInput):
+        css = "form-check-input"
+    elif isinstance(widget, Select | SelectMultiple):
+        css, attributes = "form-select", {}
+    if bound.errors:
+        css += " is-invalid"
+    return bound.as_widget(attrs={"class": css, **attributes})
