@@ -94,10 +94,14 @@ check: setup ## Lint, types, import contract, templates, migrations, production 
 	$(MANAGE) makemigrations --check --dry-run
 	@echo "manage.py check --deploy, on production settings"
 	@$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
-	$(BIN)/python -m locale_check
+	$(BIN)/python -m config.translations check
 	@echo "All checks passed."
 
 PYTEST = $(BIN)/pytest -n auto
+
+.PHONY: messages
+messages: $(VENV)/installed ## Write new strings into the translation catalogues
+	@$(BIN)/python -m config.translations update
 
 .PHONY: test
 test: setup ## Tests that need nothing but this repository, on SQLite

@@ -48,7 +48,7 @@ def configure(settings: Mapping[str, str]) -> None:
     )
 
 
-def _renderers(format: str) -> list[Processor]:
-    if format == "json":
+def _renderers(style: str) -> list[Processor]:
+    if style == "json":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return [structlog.dev.ConsoleRenderer(colors=False)]

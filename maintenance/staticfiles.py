@@ -33,7 +33,7 @@ class NpmFinder(BaseStorageFinder):
         return ((name, self.storage) for name in settings.NPM_FILES)
 
 
-class HashedStorage(CompressedManifestStaticFilesStorage):
+class HashedStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped base
     """Names carry a hash of the content; source maps are neither published nor looked for."""
 
     patterns = tuple(
