@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import template
 from django.forms import BoundField, CheckboxInput, Select, SelectMultiple
-from django.http import HttpRequest
 from django.template import Context
-from django.urls import NoReverseMatch, reverse
 from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -41,10 +39,11 @@ DASH = "\N{EM DASH}"
 @register.simple_tag
 @lru_cache(maxsize=512)
 def icon(name: str, size: int = 20, css: str = "") -> str:
-    """A decorative outline icon; the word beside it carries the meaning."""
+    """A decorative icon; the word beside it carries the meaning."""
     classes = f"icon {css}".rstrip()
     hidden = {"class": classes, "aria-hidden": "true", "focusable": "false"}
-    return tabler_icon(f"outline/{name}", size=size, stroke_width=1.75, **hidden)
+    path = name if "/" in name else f"outline/{name}"
+    return tabler_icon(path, size=size, stroke_width=1.75, **hidden)
 
 
 @register.simple_tag
@@ -310,73 +309,7 @@ def share_bar(share: float, tone: str = "info") -> SafeString:
     )
 
 
-# Navigation
-
-
-@dataclass(frozen=True)
-class Section:
-    """One entry of the menu; it is shown only where its route exists."""
-
-    key: str
-    label: StrOrPromise
-    icon: str
-    route: str
-    paths: tuple[str, ...]
-    shortcut: str
-
-
-SECTIONS = (
-    Section(
-        "fleet",
-        gettext_lazy("Fleet"),
-        "heart-rate-monitor",
-        "fleet",
-        ("/assets/",),
-        "f",
-    ),
-    Section(
-        "work_orders",
-        gettext_lazy("Work orders"),
-        "checklist",
-        "work_orders",
-        ("/work-orders/",),
-        "w",
-    ),
-    Section(
-        "schedule",
-        gettext_lazy("Schedule"),
-        "calendar-time",
-        "schedule",
-        ("/schedule/",),
-        "s",
-    ),
-    Section("data", gettext_lazy("Data"), "database-import", "data", ("/data/",), "d"),
-)
-
-
-@dataclass(frozen=True)
-class MenuEntry:
-    section: Section
-    href: str
-    current: bool
-    count: int
-
-
-@register.simple_tag(takes_context=True)
-def menu(context: Context) -> list[MenuEntry]:
-    """The sections of this installation; `menu_counts` of the context gives their figures."""
-    request: HttpRequest | None = context.get("request")
-    path = request.path if request is not None else ""
-    counts = context.get("menu_counts") or {}
-    entries = []
-    for section in SECTIONS:
-        try:
-            href = reverse(section.route)
-        except NoReverseMatch:
-            continue
-        current = path == href or path.startswith(section.paths)
-        entries.append(MenuEntry(section, href, current, counts.get(section.key, 0)))
-    return entries
+# People
 
 
 @register.filter
@@ -398,7 +331,7 @@ def sort_header(context: Context, key: str, label: StrOrPromise, css: str = "") 
     Reads `sort` (the key in force, with a minus when falling) and `table_id` (what htmx
     replaces) from the context.
     """
-    in_force = context.get("sort", "")
+    in_force = str(context.get("sort", ""))
     order = {key: "ascending", f"-{key}": "descending"}.get(in_force, "none")
     return {
         "request": context["request"],
@@ -423,10 +356,10 @@ def field(bound: BoundField, width: str = "") -> dict[str, Any]:
 @register.inclusion_tag("components/filter_field.html")
 def filter_field(bound: BoundField) -> dict[str, Any]:
     """A field of a filter form: its label is for assistive technology alone."""
-    return {"field": bound, "drawn": _drawn(bound, placeholder=bound.label)}
+    return {"field": bound, "drawn": _drawn(bound, placeholder=str(bound.label))}
 
 
-def _drawn(bound: BoundField, **attributes: StrOrPromise) -> str:
+def _drawn(bound: BoundField, **attributes: str) -> str:
     widget = bound.field.widget
     css = "form-control"
     if isinstance(widget, CheckboxInput):
@@ -435,4 +368,4 @@ def _drawn(bound: BoundField, **attributes: StrOrPromise) -> str:
         css, attributes = "form-select", {}
     if bound.errors:
         css += " is-invalid"
-    return bound.as_widget(attrs={"class": css, **attributes})
+    return bound.as_widget(attrs={**attributes, "class": css})
