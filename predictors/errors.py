@@ -1,7 +1,7 @@
 """Errors of the forecasting core.
 
     PredictorsError
-    ├── HistoryError        an asset's past contradicts itself (unsorted, not finite, ends before it starts)
+    ├── HistoryError        an asset's past contradicts itself (unsorted, not finite)
     ├── FeatureSetError     a feature declaration that cannot be computed or read back
     ├── DatasetError        rows, labels and names that do not fit together
     ├── CurveError          a risk curve that is no distribution, or a question beyond its horizon

@@ -1,0 +1,99 @@
+"""Discrete-time hazard by gradient boosted trees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from predictors import discrete
+from predictors.boosting import Boosting, Sample, Trees, grow
+from predictors.calibration import BetaCalibration
+from predictors.dataset import Dataset
+from predictors.discrete import AgeOffset, DiscreteForecaster, Fit, Learner, Member
+from predictors.schema import FeatureSet
+
+ROW_LIMIT = 10_000
+PERIOD_LIMIT = 24_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HazardForecaster(DiscreteForecaster):
+    """Boosted members; see `predictors.discrete`."""
+
+    family: ClassVar[str] = "hazard"
+
+    def files(self) -> Mapping[str, bytes]:
+        """One UBJSON booster per member."""
+        return {
+            f"member-{position}.ubj": member.learner.to_bytes()
+            for position, member in enumerate(self.members)
+        }
+
+    @classmethod
+    def restore(
+        cls,
+        *,
+        mode: str,
+        horizon_days: int,
+        feature_set: FeatureSet,
+        parameters: Mapping[str, Any],
+        files: Mapping[str, bytes],
+    ) -> Self:
+        """Read back `parameters` and `files`."""
+        members = tuple(
+            Member(AgeOffset.from_dict(offset), Trees.from_bytes(files[f"member-{position}.ubj"]))
+            for position, offset in enumerate(parameters["offsets"])
+        )
+        return cls(
+            mode=mode,
+            horizon_days=horizon_days,
+            feature_set=feature_set,
+            edges_days=tuple(parameters["edges_days"]),
+            members=members,
+            calibrated=BetaCalibration.from_list(parameters["calibration"]),
+            failures=parameters["failures"],
+            usual=np.array([np.nan if one is None else one for one in parameters["usual"]]),
+        )
+
+
+def learn(
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    threads: int = 1,
+    folds: int = 4,
+    how: Boosting | None = None,
+    row_limit: int = ROW_LIMIT,
+    period_limit: int = PERIOD_LIMIT,
+) -> tuple[HazardForecaster, Fit]:
+    """A forecaster and its out-of-fold risks; same dataset and seed, same bits.
+
+    Raises `NotEnoughEvidence` where a fold of assets has no failure to learn from.
+    """
+    chosen = how or Boosting()
+
+    def teach(train: Sample, check: Sample, member_seed: int) -> Learner:
+        return grow(train, check, chosen, seed=member_seed, threads=threads)
+
+    found = discrete.fit(
+        dataset, teach, seed=seed, folds=folds, row_limit=row_limit, period_limit=period_limit
+    )
+    forecaster = HazardForecaster(
+        mode=dataset.mode,
+        horizon_days=dataset.horizon_days,
+        feature_set=dataset.feature_set,
+        edges_days=found.edges_days,
+        members=found.members,
+        calibrated=found.calibrated,
+        failures=dataset.failures,
+        usual=found.usual,
+    )
+    return forecaster, found
+
+
+def fit(dataset: Dataset, *, seed: int = 0, threads: int = 1) -> HazardForecaster:
+    """`learn` without the out-of-fold risks."""
+    return learn(dataset, seed=seed, threads=threads)[0]
