@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract
@@ -167,16 +167,16 @@ def _first(message: Message) -> str:
     return message.id if isinstance(message.id, str) else message.id[0]
 
 
-def main(arguments: list[str], out: TextIO = sys.stdout) -> int:
+def main(arguments: list[str]) -> int:
     if arguments == ["update"]:
         update()
         return 0
     if arguments != ["check"]:
-        out.write(f"{__doc__}\n")
+        sys.stdout.write(f"{__doc__}\n")
         return 2
     problems = check()
-    out.writelines(f"{problem}\n" for problem in problems)
-    out.write(f"Translations: {len(problems)} problems.\n")
+    sys.stdout.writelines(f"{problem}\n" for problem in problems)
+    sys.stdout.write(f"Translations: {len(problems)} problems.\n")
     return 1 if problems else 0
 
 
