@@ -27,6 +27,9 @@ PATIENCE = dt.timedelta(seconds=60)
 MOST_RUNS = 5
 TASK = "maintenance.run_operation"
 
+Fence = Callable[[], "Operation | None"]
+Report = Callable[[int, int, str], None]
+
 log = structlog.get_logger(__name__)
 
 
@@ -77,6 +80,14 @@ class Run:
         if self.lost.is_set() or not Operation.objects.filter(**self._mine()).update(**changes):
             self.lost.set()
             raise Overtaken(f"run {self.number} of operation {self.operation_id}")
+
+
+def unfenced() -> None:
+    """For a stage that runs outside any operation: nobody can overtake it."""
+
+
+def unreported(_done: int, _total: int, _note: str) -> None:
+    """Progress that nobody watches."""
 
 
 def request(

@@ -1,3 +1,55 @@
-from django.urls import URLPattern, URLResolver
+"""The routes of the application; each view says who may open it (`web.access`)."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, path
+
+from maintenance.api import api, readings
+from maintenance.web import (
+    assets,
+    data,
+    fleet,
+    health,
+    operations,
+    schedule,
+    session,
+    work_orders,
+)
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", fleet.fleet, name="fleet"),
+    path("fleet.csv", fleet.fleet_csv, name="fleet_csv"),
+    path("assets/<int:pk>/", assets.asset, name="asset"),
+    path("assets/<int:pk>/readings.json", assets.asset_readings, name="asset_readings"),
+    path("work-orders/", work_orders.work_orders, name="work_orders"),
+    path("work-orders.csv", work_orders.work_orders_csv, name="work_orders_csv"),
+    path("work-orders/new/", work_orders.new, name="work_order_new"),
+    path("work-orders/decide/", work_orders.decide, name="work_orders_decide"),
+    path("work-orders/<int:pk>/", work_orders.work_order, name="work_order"),
+    path("work-orders/<int:pk>/accept/", work_orders.accept, name="work_order_accept"),
+    path("work-orders/<int:pk>/dismiss/", work_orders.dismiss, name="work_order_dismiss"),
+    path("work-orders/<int:pk>/reopen/", work_orders.reopen, name="work_order_reopen"),
+    path("schedule/", schedule.schedule, name="schedule"),
+    path("schedule/optimise/", schedule.optimise, name="schedule_optimise"),
+    path("schedule/<int:pk>/events.json", schedule.events, name="schedule_events"),
+    path("schedule/<int:pk>/move/", schedule.move, name="schedule_move"),
+    path("schedule/<int:pk>/pin/", schedule.pin, name="schedule_pin"),
+    path("schedule/<int:pk>/remove/", schedule.remove, name="schedule_remove"),
+    path("schedule/<int:pk>/undo/", schedule.undo, name="schedule_undo"),
+    path("schedule/<int:pk>/edit/", schedule.edit, name="schedule_edit"),
+    path("schedule/<int:pk>/publish/", schedule.publish, name="schedule_publish"),
+    path("schedule/<int:pk>/schedule.csv", schedule.schedule_csv, name="schedule_csv"),
+    path("operations/<int:pk>/", operations.operation, name="operation"),
+    path("operations/<int:pk>/cancel/", operations.cancel, name="operation_cancel"),
+    path("data/", data.data, name="data"),
+    path("data/upload/", data.upload, name="data_upload"),
+    path("data/imports/<int:pk>/", data.import_detail, name="data_import"),
+    path("data/imports/<int:pk>/errors.csv", data.import_errors, name="data_import_errors"),
+    path("data/templates/<slug:name>.csv", data.template, name="data_template"),
+    path("site/", session.choose_site, name="site"),
+    path("language/", session.choose_language, name="language"),
+    path("login/", session.sign_in, name="login"),
+    path("logout/", session.sign_out, name="logout"),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
+    path("api/v1/readings", readings.readings, name="api_readings"),
+    path("api/v1/", api.urls),
+]

@@ -119,7 +119,7 @@ class FeatureSet(SiteScoped):
 
 
 class FeatureRow(SiteScoped):
-    """The features a forecast was made from, packed as little-endian float64; written once."""
+    """The features a forecast was made from, packed as little-endian float32; written once."""
 
     SITE_PATH = "asset__site"
 

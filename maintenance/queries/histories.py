@@ -1,0 +1,111 @@
+"""What is known of the assets of a class at an instant, in the form the predictors read."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from maintenance import store
+from maintenance.instants import to_us
+from maintenance.models import (
+    Asset,
+    AssetClass,
+    ErrorEvent,
+    Failure,
+    FailureMode,
+    Installation,
+    MeasurementPoint,
+)
+from predictors.schema import AssetHistory, Instants, Series
+
+Times = Mapping[int, Mapping[str, list[int]]]
+
+
+def of_class(asset_class: AssetClass, *, as_of: dt.datetime) -> list[AssetHistory]:
+    """The histories of the assets in service, from facts up to and including `as_of`."""
+    assets = list(Asset.objects.filter(asset_class=asset_class).in_service(at=as_of))
+    modes = list(FailureMode.objects.filter(asset_class=asset_class))
+    readings = _readings(assets, as_of=as_of)
+    events = _error_events(assets, as_of=as_of)
+    failures = _failures(assets, as_of=as_of)
+    renewals = _renewals(assets, modes, as_of=as_of)
+    observed_from_us = _observed_from_us(readings, failures)
+    return [
+        AssetHistory(
+            asset_id=str(asset.pk),
+            asset_class=asset_class.code,
+            commissioned_us=to_us(asset.commissioned_at),
+            observed_until_us=to_us(as_of),
+            observed_from_us=observed_from_us,
+            readings=readings[asset.pk],
+            events=_arrays(events[asset.pk]),
+            renewals=_arrays(renewals[asset.pk]),
+            failures=_arrays(failures[asset.pk]),
+            statics={name: float(value) for name, value in asset.attributes.items()},
+        )
+        for asset in assets
+    ]
+
+
+def _readings(assets: list[Asset], *, as_of: dt.datetime) -> dict[int, dict[str, Series]]:
+    found: dict[int, dict[str, Series]] = {asset.pk: {} for asset in assets}
+    points = MeasurementPoint.objects.filter(asset__in=assets)
+    by_id = {point.pk: point for point in points}
+    for point_id, (at_us, values) in store.read(list(by_id), 0, to_us(as_of) + 1).items():
+        if len(at_us):
+            point = by_id[point_id]
+            found[point.asset_id][point.code] = Series(at_us=at_us, values=values)
+    return found
+
+
+def _error_events(assets: list[Asset], *, as_of: dt.datetime) -> Times:
+    events = ErrorEvent.objects.filter(asset__in=assets, occurred_at__lte=as_of)
+    return _grouped(events.order_by("occurred_at").values_list("asset_id", "code", "occurred_at"))
+
+
+def _failures(assets: list[Asset], *, as_of: dt.datetime) -> Times:
+    failures = Failure.objects.filter(asset__in=assets, occurred_at__lte=as_of)
+    return _grouped(
+        failures.order_by("occurred_at").values_list(
+            "asset_id", "failure_mode__code", "occurred_at"
+        )
+    )
+
+
+def _renewals(assets: list[Asset], modes: list[FailureMode], *, as_of: dt.datetime) -> Times:
+    """An installation renews every failure mode that its component can suffer."""
+    modes_of = defaultdict(list)
+    for mode in modes:
+        modes_of[mode.component_code].append(mode.code)
+    installations = (
+        Installation.objects.filter(component__asset__in=assets, installed_at__lte=as_of)
+        .order_by("installed_at")
+        .values_list("component__asset_id", "component__code", "installed_at")
+    )
+    return _grouped(
+        (asset_id, mode, at)
+        for asset_id, component, at in installations
+        for mode in modes_of[component]
+    )
+
+
+def _observed_from_us(readings: Mapping[int, Mapping[str, Series]], failures: Times) -> int | None:
+    """Failures count as recorded from the first reading or failure of the class on."""
+    first = [
+        int(series.at_us[0]) for by_code in readings.values() for series in by_code.values()
+    ] + [times[0] for by_mode in failures.values() for times in by_mode.values()]
+    return min(first, default=None)
+
+
+def _grouped(rows: Iterable[tuple[int, str, dt.datetime]]) -> Times:
+    grouped: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for asset_id, code, at in rows:
+        grouped[asset_id][code].append(to_us(at))
+    return grouped
+
+
+def _arrays(times: Mapping[str, list[int]]) -> dict[str, Instants]:
+    return {code: np.array(instants, dtype=np.int64) for code, instants in times.items()}
