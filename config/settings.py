@@ -8,11 +8,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config import environment as env
+
+# ModelAdmin, Form and views take the type of what they handle: `ModelAdmin[Asset]`.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = env.folder("VIGIA_VAR_DIR", default=BASE_DIR / "var")
