@@ -33,6 +33,7 @@ help: ## List the commands
 
 .PHONY: setup
 setup: $(VENV)/installed node_modules/installed staticfiles/collected $(CATALOGUES:.po=.mo) ## Install what is missing and build static files and translations
+	@:
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Vigía needs Python 3.11 or later: none was found. Set PYTHON=/path/to/python." >&2; exit 1; }
@@ -53,7 +54,7 @@ node_modules/installed: package.json package-lock.json .npmrc | $(VENV)/installe
 
 staticfiles/collected: $(STATIC_SOURCES) node_modules/installed $(VENV)/installed maintenance/staticfiles.py
 	@echo "Collecting static files" >&2
-	@$(MANAGE) collectstatic --noinput --clear --verbosity 0
+	@VIGIA_DEBUG=0 $(MANAGE) collectstatic --noinput --clear --verbosity 0
 	@touch $@
 
 %.mo: %.po $(VENV)/installed
@@ -97,7 +98,8 @@ check: setup ## Lint, types, import contract, templates, migrations, production 
 	$(BIN)/python -m config.translations check
 	@echo "All checks passed."
 
-PYTEST = $(BIN)/pytest -n auto
+# A file stays with one process: what its tests share is made once.
+PYTEST = $(BIN)/pytest -n auto --dist loadfile
 
 .PHONY: messages
 messages: $(VENV)/installed ## Write new strings into the translation catalogues

@@ -13,6 +13,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import settings as hypothesis_settings
+
+# A busy machine is slow, not wrong.
+hypothesis_settings.register_profile("vigia", deadline=None)
+hypothesis_settings.load_profile("vigia")
 
 SERVICES = {
     "postgresql": ("VIGIA_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
