@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import xgboost
@@ -58,8 +58,8 @@ class Trees:
         return np.asarray(raw, dtype=np.float64)
 
     def contributions(self, x: Rows) -> Floats:
-        """Exact Shapley values float64[n, p + 2] of the margin without offset; the last is the base."""
-        shares = self.booster.predict(xgboost.DMatrix(x), pred_contribs=True)
+        """Exact Shapley values float64[n, p + 2] of the margin less its offset, base last."""
+        shares = self.booster.predict(xgboost.DMatrix(x, nthread=1), pred_contribs=True)
         return np.asarray(shares, dtype=np.float64)
 
     def to_bytes(self) -> bytes:
@@ -83,27 +83,25 @@ class Sample:
     weight: Floats
     offset: Floats
 
-    def matrix(self, *, bins: int, like: xgboost.QuantileDMatrix | None) -> xgboost.QuantileDMatrix:
-        """As XGBoost reads it, binned like the training sample if one is given."""
-        return xgboost.QuantileDMatrix(
-            self.x,
-            label=self.failed,
-            weight=self.weight,
-            base_margin=self.offset,
-            max_bin=bins,
-            ref=like,
-            nthread=1,
-        )
+    def details(self) -> dict[str, Any]:
+        """What XGBoost wants to know beside ``x``."""
+        return {
+            "label": self.failed,
+            "weight": self.weight,
+            "base_margin": self.offset,
+            "nthread": 1,
+        }
 
 
 def grow(train: Sample, check: Sample, how: Boosting, *, seed: int, threads: int) -> Trees:
     """Boost on ``train`` until ``check`` stops improving."""
-    matrix = train.matrix(bins=how.bins, like=None)
+    matrix = xgboost.QuantileDMatrix(train.x, max_bin=how.bins, **train.details())
+    watched = xgboost.DMatrix(check.x, **check.details())  # read as it is: faster than binned
     booster = xgboost.train(
         how.parameters(seed=seed, threads=threads),
         matrix,
         num_boost_round=how.rounds,
-        evals=[(check.matrix(bins=how.bins, like=matrix), "check")],
+        evals=[(watched, "check")],
         early_stopping_rounds=how.patience,
         verbose_eval=False,
     )

@@ -78,5 +78,3 @@ def fit(dataset: Dataset) -> ConstantForecaster:
         low_rate_per_day=low,
         high_rate_per_day=high,
     )
-
-

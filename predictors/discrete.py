@@ -4,12 +4,12 @@ A hazard is learnt by period (`predictors.periods`), starting from the Weibull h
 row's age, so that a model which learns nothing falls back to age. One member is trained per fold of
 assets; each predicts the assets it has not seen, and those predictions calibrate the risk at
 every bucket edge. All members serve together: their mean margin is the forecast, their
-disagreement (a grouped jackknife) and the number of failures seen (binomial) are its band.
+disagreement and the number of failures seen (binomial) are its band.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -29,6 +29,8 @@ BAND_WIDTH = 1.2816
 """Half width of an 80 % interval, in standard deviations."""
 
 REASON_DAYS = 7
+ROW_LIMIT = 10_000
+PERIOD_LIMIT = 24_000
 CHUNK_ROWS = 4096
 
 
@@ -112,22 +114,37 @@ class DiscreteForecaster(Forecaster):
         chunks = [
             self._curves(x[start : start + CHUNK_ROWS]) for start in range(0, len(x), CHUNK_ROWS)
         ] or [self._curves(x)]
-        return Curves(*(np.concatenate([getattr(chunk, name) for chunk in chunks])
-                        for name in ("risk", "low", "high")))
+        return Curves(
+            *(
+                np.concatenate([getattr(chunk, name) for chunk in chunks])
+                for name in ("risk", "low", "high")
+            )
+        )
 
     def _curves(self, x: Rows) -> Curves:
-        age_days = self.age_days(x)
-        margins = np.stack([one.margins(x, age_days, self.edges_days) for one in self.members])
+        margins = self._margins(x)
         centre = _log_odds(self._edge_risk(margins.mean(axis=0)))
         each = np.stack([_log_odds(self._edge_risk(margin)) for margin in margins])
-        jackknife = (len(each) - 1) * each.var(axis=0)
-        width = BAND_WIDTH * np.sqrt(jackknife + 1 / max(self.failures, 1))
+        spread = each.var(axis=0, ddof=1)
+        width = BAND_WIDTH * np.sqrt(spread + 1 / max(self.failures, 1))
         return Curves.banded(
             *(
                 periods.risk_by_day(_chance(log_odds), self.edges_days)
                 for log_odds in (centre, centre - width, centre + width)
             )
         )
+
+    def risk(self, x: Rows) -> Floats:
+        """Calibrated risk by day."""
+        chunks = [
+            self._edge_risk(self._margins(x[start : start + CHUNK_ROWS]).mean(axis=0))
+            for start in range(0, len(x), CHUNK_ROWS)
+        ] or [np.empty((0, len(self.edges_days)))]
+        return periods.risk_by_day(np.concatenate(chunks), self.edges_days)
+
+    def _margins(self, x: Rows) -> Floats:
+        age_days = self.age_days(x)
+        return np.stack([one.margins(x, age_days, self.edges_days) for one in self.members])
 
     def _edge_risk(self, margins: Floats) -> Floats:
         raw = periods.hazards_to_risk(_chance(margins), self.edges_days)
@@ -189,6 +206,7 @@ class Fit:
     edges_days: tuple[int, ...]
     calibrated: BetaCalibration
     rows: Dataset
+    fold: Instants
     held_out: Floats
     usual: Floats
 
@@ -212,16 +230,41 @@ def fit(
         raw[fold == held] = periods.hazards_to_risk(_chance(margins), edges)
         members.append(member)
     everything, crossed = _calibrate(rows, raw, fold, edges)
-    with np.errstate(all="ignore"):
-        usual = _medians(rows.x)
     return Fit(
         members=tuple(members),
         edges_days=edges,
         calibrated=everything,
         rows=rows,
+        fold=fold,
         held_out=periods.risk_by_day(crossed, edges),
-        usual=usual,
+        usual=_medians(rows.x),
     )
+
+
+def assembled(dataset: Dataset, found: Fit) -> dict[str, Any]:
+    """The fields of a forecaster made from a fit."""
+    return {
+        "mode": dataset.mode,
+        "horizon_days": dataset.horizon_days,
+        "feature_set": dataset.feature_set,
+        "edges_days": found.edges_days,
+        "members": found.members,
+        "calibrated": found.calibrated,
+        "failures": dataset.failures,
+        "usual": found.usual,
+    }
+
+
+def restored(members: tuple[Member, ...], parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that `DiscreteForecaster.parameters` wrote down, beside its members."""
+    usual = [np.nan if value is None else value for value in parameters["usual"]]
+    return {
+        "edges_days": tuple(parameters["edges_days"]),
+        "members": members,
+        "calibrated": BetaCalibration.from_list(parameters["calibration"]),
+        "failures": parameters["failures"],
+        "usual": np.array(usual, dtype=np.float64),
+    }
 
 
 def fold_of_rows(dataset: Dataset, *, folds: int, random: np.random.Generator) -> Instants:

@@ -112,18 +112,14 @@ def average_precision(risk: Floats, failed: Floats, weight: Floats | None = None
     return float((np.diff(hits, prepend=0.0) * precision).sum() / hits[-1])
 
 
-def report(
-    risk: Floats, *, duration_days: Floats, failed: Flags, weight: Floats
-) -> dict[str, Any]:
+def report(risk: Floats, *, duration_days: Floats, failed: Flags, weight: Floats) -> dict[str, Any]:
     """The metrics of one family: ``risk`` float64[n, H + 1] by whole days from 0.
 
     Integrated Brier over 1..H; Brier, log loss and average precision at the reported horizons.
     """
     horizon_days = risk.shape[1] - 1
     days = tuple(range(1, horizon_days + 1))
-    seen = answers(
-        duration_days=duration_days, failed=failed, weight=weight, horizons_days=days
-    )
+    seen = answers(duration_days=duration_days, failed=failed, weight=weight, horizons_days=days)
     squared, loss = brier(risk[:, 1:], seen), log_loss(risk[:, 1:], seen)
     shown = [day for day in REPORTED_HORIZONS_DAYS if day <= horizon_days]
     return {

@@ -59,6 +59,10 @@ class Forecaster(ABC):
     def curves(self, x: Rows) -> Curves:
         """Risk with its 80 % band for every row, by whole days 0..``horizon_days``."""
 
+    def risk(self, x: Rows) -> Floats:
+        """The curves without their band, float64[n, ``horizon_days`` + 1]."""
+        return self.curves(x).risk
+
     @abstractmethod
     def reasons(self, x: Rows) -> list[list[Reason]]:
         """Per row, contributions that sum to the row's score, the base first."""

@@ -6,17 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from predictors import discrete
 from predictors.boosting import Boosting, Sample, Trees, grow
-from predictors.calibration import BetaCalibration
 from predictors.dataset import Dataset
 from predictors.discrete import AgeOffset, DiscreteForecaster, Fit, Learner, Member
 from predictors.schema import FeatureSet
-
-ROW_LIMIT = 10_000
-PERIOD_LIMIT = 24_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,11 +45,7 @@ class HazardForecaster(DiscreteForecaster):
             mode=mode,
             horizon_days=horizon_days,
             feature_set=feature_set,
-            edges_days=tuple(parameters["edges_days"]),
-            members=members,
-            calibrated=BetaCalibration.from_list(parameters["calibration"]),
-            failures=parameters["failures"],
-            usual=np.array([np.nan if one is None else one for one in parameters["usual"]]),
+            **discrete.restored(members, parameters),
         )
 
 
@@ -66,8 +56,8 @@ def learn(
     threads: int = 1,
     folds: int = 4,
     how: Boosting | None = None,
-    row_limit: int = ROW_LIMIT,
-    period_limit: int = PERIOD_LIMIT,
+    row_limit: int = discrete.ROW_LIMIT,
+    period_limit: int = discrete.PERIOD_LIMIT,
 ) -> tuple[HazardForecaster, Fit]:
     """A forecaster and its out-of-fold risks; same dataset and seed, same bits.
 
@@ -81,17 +71,7 @@ def learn(
     found = discrete.fit(
         dataset, teach, seed=seed, folds=folds, row_limit=row_limit, period_limit=period_limit
     )
-    forecaster = HazardForecaster(
-        mode=dataset.mode,
-        horizon_days=dataset.horizon_days,
-        feature_set=dataset.feature_set,
-        edges_days=found.edges_days,
-        members=found.members,
-        calibrated=found.calibrated,
-        failures=dataset.failures,
-        usual=found.usual,
-    )
-    return forecaster, found
+    return HazardForecaster(**discrete.assembled(dataset, found)), found
 
 
 def fit(dataset: Dataset, *, seed: int = 0, threads: int = 1) -> HazardForecaster:

@@ -70,14 +70,13 @@ def thin_periods(periods: Periods, *, at_most: int, random: np.random.Generator)
 def thin_rows(dataset: Dataset, *, at_most: int, random: np.random.Generator) -> Dataset:
     """A weighted sample of rows: those soon to fail first, at most half of all each way."""
     near = dataset.failed & (dataset.duration_days <= dataset.horizon_days)
-    chosen, weight = [], dataset.weight.copy()
+    weight, chosen = dataset.weight.copy(), []
     room = at_most
     for share, rows in ((2, np.flatnonzero(near)), (1, np.flatnonzero(~near))):
         size = min(rows.size, room // share)
-        if size < rows.size:
-            weight[rows] *= rows.size / max(size, 1)
-            rows = np.sort(random.choice(rows, size=size, replace=False))
-        chosen.append(rows)
+        kept = rows if size == rows.size else random.choice(rows, size=size, replace=False)
+        weight[kept] *= rows.size / max(size, 1)
+        chosen.append(kept)
         room -= size
     return replace(dataset, weight=weight).take(np.sort(np.concatenate(chosen)))
 

@@ -132,14 +132,19 @@ class WeibullForecaster(Forecaster):
     def curves(self, x: Rows) -> Curves:
         """Conditional Weibull risk; the band is the 10-90 % range over posterior draws."""
         age_days = self._age(x)[:, None]
-        days = np.arange(self.horizon_days + 1, dtype=np.float64)[None, :]
-        drawn = np.stack([Weibull(*draw).risk(age_days, days) for draw in self.draws.tolist()])
+        drawn = np.stack(
+            [Weibull(*draw).risk(age_days, self._days) for draw in self.draws.tolist()]
+        )
         low, high = np.quantile(drawn, (0.1, 0.9), axis=0)
-        return Curves.banded(self.law.risk(age_days, days), low, high)
+        return Curves.banded(self.risk(x), low, high)
 
-    def risk_at(self, x: Rows, days: float) -> Floats:
-        """Risk within ``days`` for each row, without a band."""
-        return self.law.risk(self._age(x), np.array(days))
+    def risk(self, x: Rows) -> Floats:
+        """Conditional Weibull risk by day."""
+        return self.law.risk(self._age(x)[:, None], self._days)
+
+    @property
+    def _days(self) -> Floats:
+        return np.arange(self.horizon_days + 1, dtype=np.float64)[None, :]
 
     def reasons(self, x: Rows) -> list[list[Reason]]:
         """The log-odds at the usual age, and what this row's age adds."""
@@ -150,9 +155,7 @@ class WeibullForecaster(Forecaster):
         return [
             [
                 Reason(BASE_REASON, BASE_REASON, BASE_REASON, None, None, None, base),
-                Reason(
-                    f"{self.mode}.age", self.mode, "age", None, age, self.usual_age_days, more
-                ),
+                Reason(f"{self.mode}.age", self.mode, "age", None, age, self.usual_age_days, more),
             ]
             for age, more in zip(ages.tolist(), added.tolist(), strict=True)
         ]
