@@ -48,7 +48,7 @@ from typing import Any, TypeVar
 from scheduler.documents import decode, encode
 from scheduler.errors import DocumentError, ProblemError
 
-LARGEST_AMOUNT = 10**12
+LARGEST_AMOUNT = 10**11
 """No amount of money may be larger, so that no sum overflows the solver's 64 bits."""
 
 _Named = TypeVar("_Named", "Job", "Technician", "Asset", "ToolType", "Part")

@@ -1,0 +1,104 @@
+"""The whole problem in CP-SAT, started from a schedule that is already good."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ortools.sat.python import cp_model
+
+from scheduler.constraints import RULES
+from scheduler.objective import BOUNDS, minimise_cost
+from scheduler.options import Instance
+from scheduler.state import Placement, State
+from scheduler.variables import JobVariables, declare
+
+MOST_CHOICES = 12_000
+"""Above this many (job, role, technician, day) choices the model is not worth building."""
+
+Progress = Callable[[int, int], None]
+
+
+class _Watcher(cp_model.CpSolverSolutionCallback):
+    """Passes on each better cost and bound; asks whether to stop."""
+
+    def __init__(self, progress: Progress, stop: Callable[[], bool]) -> None:
+        super().__init__()
+        self.progress = progress
+        self.stop = stop
+
+    def on_solution_callback(self) -> None:
+        self.progress(round(self.objective_value), math.ceil(self.best_objective_bound - 1e-3))
+        if self.stop():
+            self.stop_search()
+
+
+class FullModel:
+    """The model over every job that is not a settled pin.
+
+    ``pins`` holds the settled pins with their crews and the other pins without.
+    """
+
+    def __init__(self, instance: Instance, pins: State, settled: frozenset[int]) -> None:
+        self.instance = instance
+        self.model = cp_model.CpModel()
+        self.variables = declare(self.model, instance, pins, settled)
+        self.solver = cp_model.CpSolver()
+        self.bound: int | None = None
+        self.optimal = False
+
+    @property
+    def choices(self) -> int:
+        return sum(
+            len(job.bands) * sum(len(role) for role in job.able)
+            for job in self.variables.jobs.values()
+        )
+
+    def build(self) -> None:
+        for add in (*RULES, *BOUNDS):
+            add(self.variables)
+        minimise_cost(self.variables)
+
+    def solve(
+        self,
+        start: State,
+        *,
+        deterministic_limit: float,
+        seconds: float,
+        seed: int,
+        workers: int,
+        progress: Progress,
+        stop: Callable[[], bool],
+    ) -> list[Placement] | None:
+        """The jobs placed in the best answer within the limits; None when none was found."""
+        self.variables.hint(start)
+        self._set_limits(deterministic_limit, seconds, seed, workers)
+        status = self.solver.solve(self.model, _Watcher(progress, stop))
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return None
+        self.bound = math.ceil(self.solver.best_objective_bound - 1e-3)
+        self.optimal = status == cp_model.OPTIMAL
+        jobs = self.variables.jobs.values()
+        return [self._placement(job) for job in jobs if self.solver.boolean_value(job.done)]
+
+    def _set_limits(
+        self, deterministic_limit: float, seconds: float, seed: int, workers: int
+    ) -> None:
+        parameters = self.solver.parameters
+        parameters.num_workers = workers
+        parameters.random_seed = seed
+        parameters.max_deterministic_time = deterministic_limit
+        parameters.max_time_in_seconds = max(0.01, seconds)
+        # A long presolve would lose the hint.
+        parameters.cp_model_probing_level = 0
+        parameters.symmetry_level = 0
+        parameters.max_presolve_iterations = 1
+        parameters.linearization_level = 2
+
+    def _placement(self, job: JobVariables) -> Placement:
+        start = self.solver.value(job.start)
+        crew: list[int] = []
+        for works in job.works:
+            crew += [t for t, literal in works.items() if self.solver.boolean_value(literal)]
+        price = self.variables.pins.price_at(job.options, start, crew)
+        return Placement(job.options.index, start, tuple(crew), price)
