@@ -15,8 +15,6 @@ from predictors.features import build_features
 from predictors.schema import AssetHistory, Instants
 from predictors.schema import FeatureSet as Declaration
 
-PACKED = np.dtype("<f4")
-
 
 def rows(*, site: Site, as_of: dt.datetime, now: dt.datetime) -> int:
     """Write the feature rows that the serving models read. Says how many are new."""
@@ -62,7 +60,7 @@ def _row(
         asset_id=int(history.asset_id),
         feature_set=feature_set,
         as_of=as_of,
-        values=values.astype(PACKED).tobytes(),
+        values=FeatureRow.packed(values),
         recorded_at=now,
     )
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import ClassVar, Self
 
+import numpy as np
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from numpy.typing import NDArray
 
 from maintenance.choices import ForecastState, Grade, ModelState
 from maintenance.models.access import Fact, SiteScoped, SiteScopedQuerySet
@@ -140,6 +142,13 @@ class FeatureRow(SiteScoped):
 
     def __str__(self) -> str:
         return f"{self.asset} {self.as_of:%Y-%m-%d}"
+
+    @staticmethod
+    def packed(values: NDArray[np.float32]) -> bytes:
+        return values.astype("<f4").tobytes()
+
+    def unpacked(self) -> NDArray[np.float32]:
+        return np.frombuffer(bytes(self.values), dtype="<f4").astype(np.float32)
 
 
 class ModelVersionQuerySet(SiteScopedQuerySet["ModelVersion"]):
