@@ -70,9 +70,9 @@ class Calendar:
         return cls(
             at_us=at_us,
             hour=np.asarray(local.hour + local.minute / 60, dtype=np.float64),
-            weekday=np.asarray(local.weekday, dtype=np.int64),
+            weekday=np.asarray(local.day_of_week, dtype=np.int64),
             season=np.sin(
-                2 * np.pi * (np.asarray(local.dayofyear, dtype=np.float64) - 110) / 365.25
+                2 * np.pi * (np.asarray(local.day_of_year, dtype=np.float64) - 110) / 365.25
             ),
             weeks=tuple(weeks),
             first=int(np.searchsorted(at_us, since_us, side="right")),
