@@ -120,7 +120,8 @@ test-all: setup ## All tests with the services around and Chromium; then those o
 
 .PHONY: bench
 bench: setup ## Benchmarks on public data (VIGIA_DATA=folder)
-	@$(BIN)/python -m benchmarks
+	@test -n "$(VIGIA_DATA)" || { echo "Set VIGIA_DATA to the folder of public data sets." >&2; exit 1; }
+	@$(BIN)/python -m benchmarks.azure_pdm "$(VIGIA_DATA)/azure_pdm" --split 2015-08-01 --json
 
 .PHONY: screenshots
 screenshots: setup ## Every page, at two widths, light and dark, in both languages

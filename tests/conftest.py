@@ -27,6 +27,12 @@ SERVICES = {
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Examples are run in the cores; what stands beside tests to support them has none."""
+    supports = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
+    return True if supports and collection_path.name != "conftest.py" else None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker in item.iter_markers("service"):
         for name in marker.args:
