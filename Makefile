@@ -85,21 +85,35 @@ PRODUCTION = VIGIA_PRODUCTION=1 VIGIA_SECRET_KEY=$$($(BIN)/python -c 'import sec
 	VIGIA_ALLOWED_HOSTS=plant.example.org DATABASE_URL=postgresql://vigia@localhost/vigia \
 	CELERY_BROKER_URL=amqp://localhost//
 
-.PHONY: check
-check: setup ## Lint, types, import contract, templates, migrations, production settings, translations
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/djlint templates --lint --quiet
-	$(MANAGE) makemigrations --check --dry-run
-	@echo "manage.py check --deploy, on production settings"
-	@$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
-	$(BIN)/python -m config.translations check
+CHECKS := check-lint check-types check-imports check-templates check-migrations check-production check-translations
+
+.PHONY: check $(CHECKS)
+check: $(CHECKS) ## Lint, types, import contract, templates, migrations, production settings, translations (-k: all that fail)
 	@echo "All checks passed."
 
-# A file stays with one process: what its tests share is made once.
-PYTEST = $(BIN)/pytest -n auto --dist loadfile
+$(CHECKS): setup
+
+check-lint:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+check-types:
+	$(BIN)/mypy
+
+check-imports:
+	$(BIN)/lint-imports --no-logo
+
+check-templates:
+	$(BIN)/djlint templates --lint --quiet
+
+check-migrations:
+	$(MANAGE) makemigrations --check --dry-run
+
+check-production:
+	$(PRODUCTION) $(MANAGE) check --deploy --fail-level WARNING
+
+check-translations:
+	$(BIN)/python -m config.translations check
 
 .PHONY: messages
 messages: $(VENV)/installed ## Write new strings into the translation catalogues

@@ -23,6 +23,8 @@ from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parent.parent
+# Those of the settings, but for the one the sources are written in.
+LANGUAGES = ("es",)
 KEYWORDS: Mapping[str, Any] = {
     "_": None,
     "gettext": None,
@@ -148,8 +150,7 @@ def update(root: Path = ROOT) -> None:
 
 
 def _catalogues(domain: Domain, root: Path) -> list[Path]:
-    languages = sorted(path for path in (root / "locale").iterdir() if path.is_dir())
-    return [language / "LC_MESSAGES" / f"{domain.name}.po" for language in languages]
+    return [root / "locale" / name / "LC_MESSAGES" / f"{domain.name}.po" for name in LANGUAGES]
 
 
 def _read(path: Path) -> Catalog:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from config import translations
 
@@ -20,7 +21,7 @@ msgstr ""
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    for folder in ("config", "maintenance", "templates", "static", "locale/es/LC_MESSAGES"):
+    for folder in ("config", "maintenance", "templates", "static"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "templates/fleet.html").write_text(PAGE)
     (tmp_path / "static/plan.js").write_text('show(gettext("Moved"));')
@@ -53,6 +54,15 @@ def test_strings_of_python_templates_and_scripts_are_found(tree: Path) -> None:
     assert 'msgid_plural "%(days)s days"' in text
     assert 'msgctxt "state"\nmsgid "Open"' in text
     assert 'msgid "Moved"' in catalogue(tree, "djangojs").read_text()
+
+
+def test_every_language_offered_is_checked() -> None:
+    offered = {code for code, _ in settings.LANGUAGES}
+    assert {settings.LANGUAGE_CODE, *translations.LANGUAGES} == offered
+
+
+def test_a_catalogue_that_is_not_there_is_named(tree: Path) -> None:
+    assert "locale/es/LC_MESSAGES/django.po: is missing" in translations.check(tree)
 
 
 def test_a_complete_catalogue_has_no_problem(tree: Path) -> None:
