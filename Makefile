@@ -66,7 +66,8 @@ migrate: setup
 
 # Running ----------------------------------------------------------------------------------------
 
-SERVE = $(BIN)/honcho --env /dev/null start --port $(PORT)
+# Ctrl-C (130) is how one stops it, not a failure.
+SERVE = $(BIN)/honcho --env /dev/null start --port $(PORT) || test $$? = 130
 
 .PHONY: demo
 demo: migrate ## Fill a demo plant and serve it (DEMO_ARGS="--assets 80", PORT=8000, DEMO_SERVE=0 only fills)
