@@ -6,6 +6,8 @@ answers with a ``Result``, ``Schedule`` judges any answer without the solver.
 
 from scheduler.assignment import Assignment, Cost, Violation
 from scheduler.errors import DocumentError, ProblemError, SchedulerError
+from scheduler.explain import explain
+from scheduler.moves import Move, alternatives, check_move
 from scheduler.problem import (
     Asset,
     Delivery,
@@ -23,7 +25,9 @@ from scheduler.problem import (
     ToolType,
     Window,
 )
+from scheduler.result import LeftOut, Result, Status, TracePoint, Unlock, Why
 from scheduler.schedule import Schedule, cost_unscheduled
+from scheduler.solve import solve
 
 __all__ = [
     "Asset",
@@ -33,6 +37,8 @@ __all__ = [
     "DocumentError",
     "Interval",
     "Job",
+    "LeftOut",
+    "Move",
     "Outage",
     "Part",
     "PartNeed",
@@ -40,13 +46,22 @@ __all__ = [
     "Problem",
     "ProblemError",
     "Published",
+    "Result",
     "Role",
     "Schedule",
     "SchedulerError",
+    "Status",
     "Technician",
     "ToolNeed",
     "ToolType",
+    "TracePoint",
+    "Unlock",
     "Violation",
+    "Why",
     "Window",
+    "alternatives",
+    "check_move",
     "cost_unscheduled",
+    "explain",
+    "solve",
 ]

@@ -67,8 +67,8 @@ class Capacity:
         first = minutes[(starts & -starts).bit_length() - 1]
         last = minutes[starts.bit_length() - 1]
         seats = tuple(
-            sum(1 << technician for technician, free in people if free & starts)
-            for people in self.pins.free_people(options)
+            _union(1 << offer.technician for offer in offers if offer.starts & starts)
+            for offers in self.pins.free_people(options)
         )
         return DayJob(options, first, last + options.duration, seats)
 

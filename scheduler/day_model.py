@@ -29,6 +29,7 @@ class DayAnswer:
 
     bound: int
     days: dict[int, int]
+    repeatable: bool
 
 
 class DayModel:
@@ -60,7 +61,9 @@ class DayModel:
         status = solver.solve(self.model)
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return None
-        return DayAnswer(math.ceil(solver.best_objective_bound - 1e-3), self._days(solver))
+        bound = math.ceil(solver.best_objective_bound - 1e-3)
+        repeatable = status == cp_model.OPTIMAL or solver.wall_time < seconds
+        return DayAnswer(bound, self._days(solver), repeatable)
 
     def hint(self, state: State) -> None:
         """Suggest the days of a finished schedule."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
+from scheduler.bands import Band
 from scheduler.constraints import RULES
 from scheduler.objective import BOUNDS, minimise_cost
 from scheduler.options import Instance
@@ -33,28 +35,26 @@ class _Watcher(cp_model.CpSolverSolutionCallback):
             self.stop_search()
 
 
+@dataclass(frozen=True)
+class WholeAnswer:
+    """The jobs placed in the best answer found, and a bound that no schedule beats."""
+
+    placements: list[Placement]
+    bound: int
+    repeatable: bool
+
+
 class FullModel:
-    """The model over every job that is not a settled pin.
+    """The model over every job that has bands.
 
     ``pins`` holds the settled pins with their crews and the other pins without.
     """
 
-    def __init__(self, instance: Instance, pins: State, settled: frozenset[int]) -> None:
+    def __init__(self, instance: Instance, pins: State, bands: Mapping[int, list[Band]]) -> None:
         self.instance = instance
         self.model = cp_model.CpModel()
-        self.variables = declare(self.model, instance, pins, settled)
+        self.variables = declare(self.model, instance, pins, bands)
         self.solver = cp_model.CpSolver()
-        self.bound: int | None = None
-        self.optimal = False
-
-    @property
-    def choices(self) -> int:
-        return sum(
-            len(job.bands) * sum(len(role) for role in job.able)
-            for job in self.variables.jobs.values()
-        )
-
-    def build(self) -> None:
         for add in (*RULES, *BOUNDS):
             add(self.variables)
         minimise_cost(self.variables)
@@ -69,17 +69,19 @@ class FullModel:
         workers: int,
         progress: Progress,
         stop: Callable[[], bool],
-    ) -> list[Placement] | None:
-        """The jobs placed in the best answer within the limits; None when none was found."""
+    ) -> WholeAnswer | None:
+        """The best answer within the limits; None when none was found."""
         self.variables.hint(start)
         self._set_limits(deterministic_limit, seconds, seed, workers)
         status = self.solver.solve(self.model, _Watcher(progress, stop))
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return None
-        self.bound = math.ceil(self.solver.best_objective_bound - 1e-3)
-        self.optimal = status == cp_model.OPTIMAL
         jobs = self.variables.jobs.values()
-        return [self._placement(job) for job in jobs if self.solver.boolean_value(job.done)]
+        return WholeAnswer(
+            placements=[self._placement(j) for j in jobs if self.solver.boolean_value(j.done)],
+            bound=math.ceil(self.solver.best_objective_bound - 1e-3),
+            repeatable=status == cp_model.OPTIMAL or self.solver.wall_time < seconds,
+        )
 
     def _set_limits(
         self, deterministic_limit: float, seconds: float, seed: int, workers: int

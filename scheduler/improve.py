@@ -27,16 +27,20 @@ class Improver:
     def __init__(self, state: State, settled: frozenset[int], *, seed: int) -> None:
         self.state = state
         self.settled = settled
+        self.progress: Callable[[int], None] = _tell_nobody
         self.rng = random.Random(seed)  # noqa: S311  a search, not a secret
         self.cost = state.cost
         self.best = state.copy()
         self.best_cost = self.cost
 
-    def run(self, searches: int, *, stop: Callable[[], bool]) -> bool:
+    def run(
+        self, searches: int, *, progress: Callable[[int], None], stop: Callable[[], bool]
+    ) -> bool:
         """Search that many times for a place; False when stopped before.
 
-        Calls ``stop`` between moves.
+        Calls ``progress`` with each better cost, ``stop`` between moves.
         """
+        self.progress = progress
         first = self.state.searches
         warm = START_TEMPERATURE * max(1, abs(self.cost))
         while (spent := self.state.searches - first) < searches:
@@ -66,6 +70,7 @@ class Improver:
         self.cost = self.state.cost
         if self.cost < self.best_cost:
             self.best, self.best_cost = self.state.copy(), self.cost
+            self.progress(self.cost)
 
     def _restore(self, before: dict[int, Placement]) -> None:
         changed = [p.job for p in self.state.placed.values() if before.get(p.job) != p]
@@ -112,6 +117,10 @@ class Improver:
             if found is not None:
                 self.state.place(found)
         drop_losers(self.state)
+
+
+def _tell_nobody(_cost: int) -> None:
+    pass
 
 
 def _apart_in_time(_state: State, centre: Placement, other: Placement) -> float:

@@ -11,11 +11,12 @@ A rule can be waived (`Waiver`), which is how the reasons for a left-out job are
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
+from typing import NamedTuple
 
 from scheduler.problem import Asset, Interval, Job, Problem, Role, Technician, Window
 
@@ -85,12 +86,20 @@ class Grid:
             starts ^= lowest
 
 
+class Offer(NamedTuple):
+    """Starts at which a technician could take a seat, for the same wages and overtime."""
+
+    wage: int
+    technician: int
+    starts: int
+
+
 @dataclass(frozen=True)
 class Seat:
-    """One place in a crew: who may take it, and from which starts their papers allow it."""
+    """One place in a crew, and who could take it, cheapest first."""
 
     role: Role
-    starts_by_technician: dict[int, int]
+    offers: tuple[Offer, ...]
 
 
 @dataclass(frozen=True)
@@ -120,12 +129,15 @@ class JobOptions:
         return self.job.duration_minutes
 
     @cached_property
+    def people(self) -> tuple[int, ...]:
+        """Everybody who could take at least one seat."""
+        seated = (offer.technician for seat in self.seats for offer in seat.offers)
+        return tuple(dict.fromkeys(seated))
+
+    @cached_property
     def cheapest_crew(self) -> int:
         """A lower bound of what the crew costs."""
-        return sum(
-            min((self.wages[t] for t in seat.starts_by_technician), default=0)
-            for seat in self.seats
-        )
+        return sum(min((o.wage for o in seat.offers), default=0) for seat in self.seats)
 
     @cached_property
     def least_cost(self) -> int:
@@ -142,9 +154,12 @@ class JobOptions:
 class Instance:
     """A problem with its grid and the options of its jobs."""
 
-    def __init__(self, problem: Problem, *, grid_minutes: int) -> None:
+    def __init__(
+        self, problem: Problem, *, grid_minutes: int, also_minutes: Iterable[int] = ()
+    ) -> None:
         self.problem = problem
-        self.grid = Grid(tuple(sorted(set(_start_minutes(problem, grid_minutes)))))
+        minutes = {*_start_minutes(problem, grid_minutes), *also_minutes}
+        self.grid = Grid(tuple(sorted(minutes)))
         self.job_index = {job.id: i for i, job in enumerate(problem.jobs)}
         self.technician_index = {t.id: i for i, t in enumerate(problem.technicians)}
         self.predecessors = [
@@ -155,6 +170,7 @@ class Instance:
         ]
         self.regular = [merged(t.shifts) for t in problem.technicians]
         self.spans = [merged((*t.shifts, *t.overtime)) for t in problem.technicians]
+        self._premiums: dict[tuple[int, int], dict[int, int]] = {}
         self._on_duty: dict[tuple[int, int, frozenset[Waiver]], int] = {}
         self._options: dict[tuple[int, frozenset[Waiver]], JobOptions] = {}
         starts = problem.day_starts_minutes
@@ -189,18 +205,25 @@ class Instance:
                 starts &= ~clash
         return starts
 
-    def overtime_minutes(self, technician: int, start: int, duration: int) -> int:
-        """Minutes of a job at ``start`` that lie in this technician's overtime."""
-        person = self.problem.technicians[technician]
-        if not person.overtime:
-            return 0
-        end = start + duration
-        covered = sum(span.overlap(start, end) for span in self.spans[technician])
-        return covered - sum(shift.overlap(start, end) for shift in self.regular[technician])
+    def premiums(self, technician: int, duration: int) -> dict[int, int]:
+        """Starts by what a technician's overtime costs then; within the shifts it is nothing."""
+        key = (technician, duration)
+        if key not in self._premiums:
+            self._premiums[key] = dict(self._find_premiums(technician, duration))
+        return self._premiums[key]
 
-    def overtime_cost(self, technician: int, start: int, duration: int) -> int:
-        premium = self.problem.technicians[technician].overtime_premium_per_hour
-        return rounded_up(premium * self.overtime_minutes(technician, start, duration))
+    def _find_premiums(self, technician: int, duration: int) -> Iterator[tuple[int, int]]:
+        person = self.problem.technicians[technician]
+        spans = self.grid.within(self.spans[technician], duration)
+        regular = self.grid.within(self.regular[technician], duration)
+        beyond: dict[int, int] = {}
+        for start in self.grid.listed(spans & ~regular):
+            shift = sum(i.overlap(start, start + duration) for i in self.regular[technician])
+            cost = rounded_up(person.overtime_premium_per_hour * (duration - shift))
+            beyond[cost] = beyond.get(cost, 0) | self.grid.at(start)
+        free = beyond.pop(0, 0) | (self.grid.everything & ~(spans & ~regular))
+        yield 0, free
+        yield from beyond.items()
 
     def longest_stretch(self, technician: int) -> int:
         return max((span.minutes for span in self.spans[technician]), default=0)
@@ -262,13 +285,14 @@ def _job_options(instance: Instance, index: int, waived: frozenset[Waiver]) -> J
     problem, grid = instance.problem, instance.grid
     job = problem.jobs[index]
     pinned = job.pin is not None
+    wages = _wages(problem, job)
     return JobOptions(
         index=index,
         job=job,
         starts=grid.at(job.pin.start_minute) if job.pin else _starts(problem, grid, job, waived),
         prices=tuple(_prices(problem, grid, job, waived)),
-        seats=tuple(_seats(instance, job, waived)),
-        wages=_wages(problem, job),
+        seats=tuple(_seats(instance, job, wages, waived)),
+        wages=wages,
         leave_out_cost=MUST if pinned else _leave_out_cost(problem, job),
         forced=pinned,
         waived=waived,
@@ -358,16 +382,29 @@ def _wages(problem: Problem, job: Job) -> dict[int, int]:
     }
 
 
-def _seats(instance: Instance, job: Job, waived: frozenset[Waiver]) -> Iterator[Seat]:
-    technicians = instance.problem.technicians
-    for role in job.seats:
-        starts_by_technician = {}
-        for index, person in enumerate(technicians):
-            starts = _papers(instance.grid, job, role, person, waived)
-            starts &= instance.on_duty(index, job.duration_minutes, waived)
-            if starts:
-                starts_by_technician[index] = starts
-        yield Seat(role, starts_by_technician)
+def _seats(
+    instance: Instance, job: Job, wages: Mapping[int, int], waived: frozenset[Waiver]
+) -> Iterator[Seat]:
+    for role in job.roles:
+        offers = sorted(_offers(instance, job, role, wages, waived))
+        yield from [Seat(role, tuple(offers))] * role.count
+
+
+def _offers(
+    instance: Instance,
+    job: Job,
+    role: Role,
+    wages: Mapping[int, int],
+    waived: frozenset[Waiver],
+) -> Iterator[Offer]:
+    for index, person in enumerate(instance.problem.technicians):
+        starts = _papers(instance.grid, job, role, person, waived)
+        starts &= instance.on_duty(index, job.duration_minutes, waived)
+        if not starts:
+            continue
+        for premium, priced in instance.premiums(index, job.duration_minutes).items():
+            if starts & priced:
+                yield Offer(wages[index] + premium, index, starts & priced)
 
 
 def _papers(grid: Grid, job: Job, role: Role, person: Technician, waived: frozenset[Waiver]) -> int:
@@ -379,8 +416,3 @@ def _papers(grid: Grid, job: Job, role: Role, person: Technician, waived: frozen
     if until is None or Waiver.certificate in waived:
         return grid.everything
     return grid.between(0, until - job.duration_minutes)
-
-
-def eligible(seats: Sequence[Seat]) -> set[int]:
-    """Everybody who may take at least one of the seats."""
-    return {technician for seat in seats for technician in seat.starts_by_technician}

@@ -26,11 +26,13 @@ class Why(StrEnum):
     economic: it could be done, and waiting is cheaper.
     structural: it could not be done even on an empty schedule.
     contention: it could be done on an empty schedule, not beside the others.
+    possible: it could be done and would pay; only in a schedule that people changed.
     """
 
     economic = "economic"
     structural = "structural"
     contention = "contention"
+    possible = "possible"
 
 
 @dataclass(frozen=True)

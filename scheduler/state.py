@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from scheduler.assignment import Assignment
-from scheduler.options import MUST, Instance, JobOptions, Seat, Waiver
+from scheduler.options import MUST, Instance, JobOptions, Offer, Waiver
 from scheduler.problem import Part
 from scheduler.schedule import Schedule
 
@@ -152,15 +153,19 @@ class State:
         at = self.instance.grid.at(start)
         crew: list[int] = []
         for seat_people in self.free_people(options):
-            free = [t for t, starts in seat_people if starts & at and t not in crew]
-            crew += free[:1]
+            free = [o.technician for o in seat_people if o.starts & at]
+            crew += [technician for technician in free if technician not in crew][:1]
         return tuple(crew)
 
     def price_at(self, options: JobOptions, start: int, crew: Sequence[int]) -> int:
         """What the job costs at one start with one crew."""
         at = self.instance.grid.at(start)
         price = next(price for price, starts in options.prices if starts & at)
-        return price + sum(self._wage(options, technician, start) for technician in crew)
+        for technician in crew:
+            premiums = self.instance.premiums(technician, options.duration)
+            premium = next(cost for cost, starts in premiums.items() if starts & at)
+            price += options.wages[technician] + premium
+        return price
 
     def _open_starts(self, options: JobOptions) -> int:
         """The starts that leave asset, tools, parts and the order of jobs in peace."""
@@ -255,91 +260,75 @@ class State:
             for placement in self._technicians[technician]
         )
 
-    def free_people(self, options: JobOptions) -> list[list[tuple[int, int]]]:
-        """For each seat, who may take it (cheapest first) and from which starts."""
+    def free_people(self, options: JobOptions) -> list[list[Offer]]:
+        """For each seat, who may take it and from which starts, cheapest first."""
         busy: dict[int, int] = {}
+        if Waiver.technician not in options.waived:
+            for technician in options.people:
+                work = self._technicians[technician]
+                busy[technician] = self._clashes(work, options.duration)
         return [
-            sorted(
-                self._seat_people(options, seat, busy),
-                key=lambda item: (options.wages[item[0]], item[0]),
-            )
+            [
+                Offer(offer.wage, offer.technician, free)
+                for offer in seat.offers
+                if (free := offer.starts & ~busy.get(offer.technician, 0))
+            ]
             for seat in options.seats
         ]
-
-    def _seat_people(
-        self, options: JobOptions, seat: Seat, busy: dict[int, int]
-    ) -> Iterator[tuple[int, int]]:
-        ignore = Waiver.technician in options.waived
-        for technician, starts in seat.starts_by_technician.items():
-            if technician not in busy:
-                work = [] if ignore else self._technicians[technician]
-                busy[technician] = self._clashes(work, options.duration)
-            free = starts & ~busy[technician]
-            if free:
-                yield technician, free
 
     def _cheapest_crewed(
         self,
         options: JobOptions,
         candidates: int,
-        people: list[list[tuple[int, int]]],
+        people: list[list[Offer]],
         below: int,
     ) -> tuple[int, tuple[int, ...], int] | None:
         """The start, crew and wages that cost least among the candidate starts."""
-        if len(people) == 1 and not self._anybody_on_overtime(people[0]):
-            return self._cheapest_one(options, candidates, people[0], below)
+        if len(people) == 1:
+            return self._cheapest_one(candidates, people[0], below)
         found = None
         for start in self.instance.grid.listed(candidates):
             if below <= options.cheapest_crew:
                 break
-            crew, wages = self._cheapest_crew_at(options, start, people, below)
+            crew, wages = self._cheapest_crew_at(start, people, below)
             if crew is not None:
                 found, below = (start, crew, wages), wages
         return found
 
     def _cheapest_one(
-        self, options: JobOptions, candidates: int, people: list[tuple[int, int]], below: int
+        self, candidates: int, people: list[Offer], below: int
     ) -> tuple[int, tuple[int, ...], int] | None:
-        for technician, starts in people:
-            wage = options.wages[technician]
-            if wage >= below:
-                return None
+        """The cheapest person alone, at the earliest start among equals."""
+        found = None
+        for wage, technician, starts in people:
+            if wage >= below and (found is None or wage > below):
+                break
             both = candidates & starts
             if both:
                 start = next(self.instance.grid.listed(both))
-                return start, (technician,), wage
-        return None
-
-    def _anybody_on_overtime(self, people: list[tuple[int, int]]) -> bool:
-        technicians = self.instance.problem.technicians
-        return any(technicians[technician].overtime for technician, _ in people)
+                if found is None or start < found[0]:
+                    found, below = (start, (technician,), wage), wage
+        return found
 
     def _cheapest_crew_at(
-        self, options: JobOptions, start: int, people: list[list[tuple[int, int]]], below: int
+        self, start: int, people: list[list[Offer]], below: int
     ) -> tuple[tuple[int, ...] | None, int]:
         at = self.instance.grid.at(start)
-        offers = []
-        for seat_people in people:
-            free = [
-                (self._wage(options, technician, start), technician)
-                for technician, starts in seat_people
-                if starts & at
-            ]
-            offers.append(sorted(free)[: len(people)])
+        seats = len(people)
+        offers = [
+            list(islice(((o.wage, o.technician) for o in offered if o.starts & at), seats))
+            for offered in people
+        ]
         return cheapest_distinct(offers, below)
 
-    def _wage(self, options: JobOptions, technician: int, start: int) -> int:
-        overtime = self.instance.overtime_cost(technician, start, options.duration)
-        return options.wages[technician] + overtime
 
-
-def _all_seats_filled(people: list[list[tuple[int, int]]]) -> int:
+def _all_seats_filled(people: list[list[Offer]]) -> int:
     """The starts at which each seat, taken alone, finds somebody."""
     filled = -1
     for seat_people in people:
         somebody = 0
-        for _, starts in seat_people:
-            somebody |= starts
+        for offer in seat_people:
+            somebody |= offer.starts
         filled &= somebody
     return filled
 

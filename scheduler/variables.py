@@ -10,12 +10,12 @@ the sets of starts themselves, so that the constraints speak of what jobs do to 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ortools.sat.python import cp_model
 
-from scheduler.bands import Band, bands_of
+from scheduler.bands import Band
 from scheduler.options import Instance, JobOptions
 from scheduler.state import State
 
@@ -94,21 +94,14 @@ class Variables:
     def premium(self, job: JobVariables, technician: int) -> list[tuple[int, int, Literal]]:
         """Overtime literals: when true, the job lies where it costs that premium."""
         if technician not in job.overtime:
+            able = job.starts_of(technician)
+            premiums = self.instance.premiums(technician, job.options.duration)
             job.overtime[technician] = [
-                (starts, cost, self._premium_literal(job, technician, starts, cost))
-                for cost, starts in sorted(self._premiums(job, technician).items())
+                (starts & able, cost, self._premium_literal(job, technician, starts & able, cost))
+                for cost, starts in sorted(premiums.items())
+                if cost and starts & able
             ]
         return job.overtime[technician]
-
-    def _premiums(self, job: JobVariables, technician: int) -> dict[int, int]:
-        """Starts by what this technician's overtime costs then, where it costs something."""
-        by_cost: dict[int, int] = {}
-        grid, duration = self.instance.grid, job.options.duration
-        for start in grid.listed(job.starts_of(technician)):
-            cost = self.instance.overtime_cost(technician, start, duration)
-            if cost:
-                by_cost[cost] = by_cost.get(cost, 0) | grid.at(start)
-        return by_cost
 
     def _premium_literal(
         self, job: JobVariables, technician: int, starts: int, cost: int
@@ -161,18 +154,16 @@ def _hint_crew(model: Model, job: JobVariables, crew: tuple[int, ...]) -> None:
             model.add_hint(literal, technician in crew)
 
 
-def declare(model: Model, instance: Instance, pins: State, settled: frozenset[int]) -> Variables:
-    """Declare the decisions of every job that could pay.
+def declare(
+    model: Model, instance: Instance, pins: State, bands: Mapping[int, list[Band]]
+) -> Variables:
+    """Declare the decisions of every job that has bands.
 
     ``pins`` holds the settled pins with their crews and the other pins without.
     """
     variables = Variables(model, instance, pins)
-    for options in instance.options:
-        if options.index in settled:
-            continue
-        bands = bands_of(instance, pins, options)
-        if bands:
-            variables.jobs[options.index] = _declare_job(variables, options, bands)
+    for index, of_job in bands.items():
+        variables.jobs[index] = _declare_job(variables, instance.options[index], of_job)
     return variables
 
 
@@ -181,7 +172,9 @@ def _declare_job(variables: Variables, options: JobOptions, bands: list[Band]) -
     every_start = 0
     for band in bands:
         every_start |= band.starts
-    done = model.new_constant(1) if options.forced else model.new_bool_var(f"{name} is done")
+    done = model.new_bool_var(f"{name} is done")
+    if options.forced:
+        model.add(done == 1)
     start = model.new_int_var_from_domain(variables.domain(every_start), f"{name} starts")
     if len(bands) == 1:
         in_band = [done]
@@ -200,8 +193,12 @@ def _able(variables: Variables, options: JobOptions, every_start: int) -> Iterat
     people = variables.pins.free_people(options)
     seat = 0
     for role in options.job.roles:
-        possible = ((t, starts & every_start) for t, starts in people[seat])
-        yield {technician: starts for technician, starts in possible if starts}
+        able: dict[int, int] = {}
+        for offer in people[seat]:
+            if offer.starts & every_start:
+                before = able.get(offer.technician, 0)
+                able[offer.technician] = before | (offer.starts & every_start)
+        yield able
         seat += role.count
 
 
