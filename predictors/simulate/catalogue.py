@@ -84,6 +84,11 @@ class FailureMode:
     plan: JobPlan
 
     @property
+    def expert_mtbf_days(self) -> float:
+        """What the manufacturer claims: a round guess made from the interval, not from truth."""
+        return round(self.interval_days / 0.75, -1) if self.interval_days else 400.0
+
+    @property
     def c_fail(self) -> float:
         """Price of a failure."""
         downtime = self.downtime_hours * self.downtime_rate
@@ -177,7 +182,7 @@ TOOL_TYPES: tuple[ToolType, ...] = (
     ToolType("splicer", Name("Belt splicing press", "Prensa de empalme de banda"), 1),
     ToolType("flusher", Name("Flushing unit", "Equipo de lavado"), 1),
     ToolType("tester", Name("Insulation tester", "Medidor de aislamiento"), 2, 20),
-    ToolType("ballbar", Name("Ballbar", "Ballbar"), 1, 40),
+    ToolType("ballbar", Name("Ballbar", "Ballbar"), 2, 40),
 )
 
 _LOCK = Name("Stop, lock out and tag", "Parar, consignar y etiquetar")
@@ -311,7 +316,7 @@ PUMP = AssetClass(
                             290,
                             14,
                             4,
-                            ((9, 3),),
+                            ((7, 4),),
                         ),
                         1,
                     ),
@@ -482,7 +487,7 @@ CONVEYOR = AssetClass(
                 (
                     (
                         Part(
-                            "GBX-K77", Name("Gearbox K77", "Reductor K77"), 1900, 35, 3, ((10, 1),)
+                            "GBX-K77", Name("Gearbox K77", "Reductor K77"), 1900, 35, 5, ((9, 2),)
                         ),
                         1,
                     ),
@@ -576,7 +581,7 @@ COMPRESSOR = AssetClass(
                 (
                     (
                         Part(
-                            "VLV-KIT", Name("Valve kit", "Kit de válvulas"), 340, 15, 5, ((8, 4),)
+                            "VLV-KIT", Name("Valve kit", "Kit de válvulas"), 340, 15, 5, ((6, 4),)
                         ),
                         1,
                     ),
@@ -759,7 +764,7 @@ MILL = AssetClass(
                             1050,
                             28,
                             3,
-                            ((11, 2),),
+                            ((8, 2),),
                         ),
                         1,
                     ),
@@ -804,8 +809,8 @@ MILL = AssetClass(
                             Name("Ball screw 40x10", "Husillo de bolas 40x10"),
                             850,
                             21,
-                            4,
-                            ((9, 3),),
+                            8,
+                            ((8, 4),),
                         ),
                         1,
                     ),

@@ -163,6 +163,7 @@ def _mode_row(kind: AssetClass, mode: FailureMode) -> dict[str, object]:
         "c_fail": mode.c_fail,
         "c_prev": mode.c_prev,
         "interval_days": float(mode.interval_days),
+        "expert_mtbf_days": mode.expert_mtbf_days,
     }
 
 

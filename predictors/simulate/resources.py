@@ -62,7 +62,7 @@ PROFILES: tuple[tuple[tuple[str, int], ...], ...] = (
     (("electrics", 2), ("mechanics", 1)),
     (("mechanics", 1), ("fluids", 1)),
     (("fluids", 2),),
-    (("precision", 3), ("electrics", 1)),
+    (("precision", 2), ("electrics", 1)),
     (("mechanics", 2), ("precision", 1)),
     (("electrics", 2),),
     (("mechanics", 1), ("fluids", 1)),
@@ -80,7 +80,7 @@ WEEKLY_LEAVE = 0.08
 WEEKLY_TRAINING_DAY = 0.15
 DUTY_EVERY_WEEKS = 4
 
-STOP_PRICES = {"A": 180.0, "B": 90.0, "C": 0.0}
+STOP_PRICES = {"A": 120.0, "B": 60.0, "C": 0.0}
 """Euros an hour that an asset stands still outside its line's planned stop, by criticality."""
 
 
