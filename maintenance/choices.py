@@ -141,6 +141,7 @@ class LeftOutClass(models.TextChoices):
     ECONOMIC = "economic", _("Waiting is cheaper")
     STRUCTURAL = "structural", _("Impossible as things are")
     CONTENTION = "contention", _("Others come first")
+    POSSIBLE = "possible", _("It fits and would pay")
 
 
 class OperationKind(models.TextChoices):

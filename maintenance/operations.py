@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 from celery import current_app
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from kombu.exceptions import OperationalError
 
 from maintenance.choices import OperationKind, OperationState
@@ -27,7 +27,7 @@ PATIENCE = dt.timedelta(seconds=60)
 MOST_RUNS = 5
 TASK = "maintenance.run_operation"
 
-Fence = Callable[[], "Operation | None"]
+Fence = Callable[[dict[str, Any]], "Operation | None"]
 Report = Callable[[int, int, str], None]
 
 log = structlog.get_logger(__name__)
@@ -58,17 +58,32 @@ class Run:
         now = self.clock()
         self._still_mine(heartbeat_at=now, lease_until=now + LEASE)
 
-    def fence(self) -> Operation:
-        """Inside the transaction that writes the run's effects: lock the row, or be Overtaken."""
-        mine = Operation.objects.select_for_update().filter(**self._mine())
-        operation = mine.first()
-        if operation is None:
-            raise Overtaken(f"run {self.number} of operation {self.operation_id}")
-        return operation
+    def fence(self, stage: str) -> Fence:
+        """What a stage calls inside the transaction that writes its effects, with its result.
 
-    def finish(self, result: dict[str, Any]) -> None:
-        now = self.clock()
-        self._still_mine(state=OperationState.SUCCEEDED, result=result, finished_at=now)
+        Effects and the note that the stage is done are committed together: a run that takes the
+        operation up later skips the stage. A run that lost its operation is Overtaken instead.
+        """
+
+        def commit(result: dict[str, Any]) -> Operation:
+            operation = Operation.objects.select_for_update().filter(**self._mine()).first()
+            if operation is None:
+                self.lost.set()
+                raise Overtaken(f"run {self.number} of operation {self.operation_id}")
+            operation.result[stage] = result
+            operation.save(update_fields=["result"])
+            return operation
+
+        return commit
+
+    def once(self, stage: str, work: Callable[[Fence], object]) -> None:
+        """Do a stage unless an earlier run of the operation has done it."""
+        done = Operation.objects.values_list("result", flat=True).get(pk=self.operation_id)
+        if stage not in done:
+            work(self.fence(stage))
+
+    def finish(self) -> None:
+        self._still_mine(state=OperationState.SUCCEEDED, finished_at=self.clock())
 
     def fail(self, error: str) -> None:
         self._still_mine(state=OperationState.FAILED, error=error[:4000], finished_at=self.clock())
@@ -82,7 +97,7 @@ class Run:
             raise Overtaken(f"run {self.number} of operation {self.operation_id}")
 
 
-def unfenced() -> None:
+def unfenced(_result: dict[str, Any]) -> None:
     """For a stage that runs outside any operation: nobody can overtake it."""
 
 
@@ -188,10 +203,18 @@ class Heart:
     def _beat(self) -> None:
         try:
             while not self._stop.wait(HEARTBEAT.total_seconds()):
-                self._run.beat()
+                self._beat_once()
         except Overtaken:
             log.warning("run_overtaken", operation_id=self._run.operation_id)
         finally:
+            connection.close()
+
+    def _beat_once(self) -> None:
+        """A database that is busy or away for a moment costs a beat, not the run."""
+        try:
+            self._run.beat()
+        except DatabaseError as error:
+            log.warning("beat_missed", operation_id=self._run.operation_id, error=str(error))
             connection.close()
 
 

@@ -7,7 +7,7 @@ worker (or the command itself) then performs the operation stage by stage.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -18,8 +18,8 @@ from django.utils import timezone
 from maintenance import operations
 from maintenance.choices import OperationKind
 from maintenance.flow import advise, featurize, forecast, schedule
-from maintenance.models import Operation, Site, User
-from maintenance.operations import Heart, Overtaken, Run
+from maintenance.models import Operation, Schedule, Site, User
+from maintenance.operations import Fence, Heart, Overtaken, Run
 from maintenance.sources import files
 
 SOLVER_SECONDS = 20.0
@@ -74,9 +74,18 @@ def request_loop(
     as_of: dt.datetime,
     publish: bool,
     seconds: float = SOLVER_SECONDS,
+    replay_days: Sequence[int] = (),
 ) -> Operation:
-    """Train, forecast, propose, schedule and, if asked, publish, as of an instant."""
-    arguments = {"as_of": as_of.isoformat(), "publish": publish, "seconds": seconds}
+    """Train, forecast, propose, schedule and, if asked, publish, as of an instant.
+
+    `replay_days`: forecasts of so many days earlier are made too, for the trends on pages.
+    """
+    arguments = {
+        "as_of": as_of.isoformat(),
+        "publish": publish,
+        "seconds": seconds,
+        "replay_days": list(replay_days),
+    }
     return operations.request(
         site=site, kind=OperationKind.LOOP, arguments=arguments, by=by, now=now
     )
@@ -89,8 +98,10 @@ def perform(*, operation_id: int, clock: Callable[[], dt.datetime]) -> bool:
         return False
     with Heart(run):
         try:
-            run.finish(STAGES[run.kind](run))
+            STAGES[run.kind](run)
+            run.finish()
         except Overtaken:
+            log.warning("run_overtaken", operation_id=operation_id, run=run.number)
             return False
         except Exception as error:
             log.exception("operation_failed", operation_id=operation_id, kind=str(run.kind))
@@ -123,60 +134,76 @@ def train_all_sites(**_: Any) -> None:
         request_training(site=site, by=None, now=now)
 
 
-def _import(run: Run) -> dict[str, Any]:
-    return files.run_import(**run.arguments, report=run.report, fence=run.fence, now=run.clock())
+def _import(run: Run) -> None:
+    files.run_import(**run.arguments, report=run.report, fence=run.fence("import"), now=run.clock())
 
 
-def _train(run: Run) -> dict[str, Any]:
-    return forecast.train(
-        site=_site(run),
-        as_of=_as_of(run),
-        now=run.clock(),
-        threads=settings.THREADS,
-        report=run.report,
-        fence=run.fence,
+def _train(run: Run) -> None:
+    run.once(
+        "train",
+        lambda fence: forecast.train(
+            site=_site(run),
+            as_of=_as_of(run),
+            now=run.clock(),
+            threads=settings.THREADS,
+            report=run.report,
+            fence=fence,
+        ),
     )
 
 
-def _forecast(run: Run) -> dict[str, Any]:
+def _forecast(run: Run) -> None:
     site, as_of, now = _site(run), _as_of(run), run.clock()
+    instants = [as_of - dt.timedelta(days=days) for days in run.arguments.get("replay_days", [])]
+    instants.append(as_of)
     run.report(0, 3, "features")
-    featurize.rows(site=site, as_of=as_of, now=now)
-    run.report(1, 3, "forecasts")
-    written = forecast.serve(site=site, as_of=as_of, now=now)
-    run.report(2, 3, "proposals")
-    advice = advise.propose_work(site=site, as_of=as_of, now=now)
-    return {
-        "forecasts": written,
-        "proposed": advice.proposed,
-        "refreshed": advice.refreshed,
-        "withdrawn": advice.withdrawn,
-        "beyond_crew": advice.beyond_crew,
-        "without_job_plan": advice.without_job_plan,
-    }
-
-
-def _schedule(run: Run) -> dict[str, Any]:
-    answer = schedule.optimise(
-        site=_site(run),
-        by=_user(run),
-        now=_as_of(run),
-        seconds=run.arguments["seconds"],
-        fence=run.fence,
-        report=run.report,
+    run.once(
+        "featurize",
+        lambda fence: featurize.rows(site=site, as_of=instants, now=now, fence=fence),
     )
-    return {"schedule": answer.number, "cost_minor": answer.cost_minor}
+    run.report(1, 3, "forecasts")
+    run.once(
+        "forecast", lambda fence: forecast.serve(site=site, as_of=instants, now=now, fence=fence)
+    )
+    run.report(2, 3, "proposals")
+    run.once(
+        "advise", lambda fence: advise.propose_work(site=site, as_of=as_of, now=now, fence=fence)
+    )
 
 
-def _loop(run: Run) -> dict[str, Any]:
-    result = {"training": _train(run), "forecast": _forecast(run), "schedule": _schedule(run)}
+def _schedule(run: Run) -> None:
+    run.once(
+        "schedule",
+        lambda fence: schedule.optimise(
+            site=_site(run),
+            by=_user(run),
+            now=_as_of(run),
+            seconds=run.arguments["seconds"],
+            fence=fence,
+            report=run.report,
+        ),
+    )
+
+
+def _publish(run: Run) -> None:
+    run.once("publish", lambda fence: _publish_draft(run, fence))
+
+
+def _publish_draft(run: Run, fence: Fence) -> None:
+    draft = Schedule.objects.filter(site=run.site_id).draft().get()
+    schedule.publish(
+        schedule=draft, revision=draft.revision, by=_user(run), now=_as_of(run), fence=fence
+    )
+
+
+def _loop(run: Run) -> None:
+    for stage in (_train, _forecast, _schedule):
+        stage(run)
     if run.arguments["publish"]:
-        draft = _site(run).schedules.draft().get()  # type: ignore[attr-defined]
-        schedule.publish(schedule=draft, revision=draft.revision, by=_user(run), now=_as_of(run))
-    return result
+        _publish(run)
 
 
-STAGES: dict[OperationKind, Callable[[Run], dict[str, Any]]] = {
+STAGES: dict[OperationKind, Callable[[Run], None]] = {
     OperationKind.IMPORT: _import,
     OperationKind.TRAIN: _train,
     OperationKind.FORECAST: _forecast,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +27,7 @@ from maintenance.models import (
     User,
     WorkOrder,
 )
+from maintenance.operations import Fence, unfenced
 from maintenance.queries import capacity, prices
 from predictors.economics import Proposal, propose, within_budget, worth_proposing
 from predictors.schema import RiskCurve
@@ -64,7 +65,9 @@ class _Candidate:
 
 
 @transaction.atomic
-def propose_work(*, site: Site, as_of: dt.datetime, now: dt.datetime) -> Advice:
+def propose_work(
+    *, site: Site, as_of: dt.datetime, now: dt.datetime, fence: Fence = unfenced
+) -> Advice:
     """One open work order an asset and mode, where the best time falls within the schedule."""
     advice = Advice()
     candidates = list(_candidates(site, as_of, advice))
@@ -85,6 +88,7 @@ def propose_work(*, site: Site, as_of: dt.datetime, now: dt.datetime) -> Advice:
     for proposal in chosen.kept:
         _write(worth[proposal.key], site=site, advice=advice, now=now)
     _withdraw(site, candidates, {p.key for p in chosen.kept}, advice=advice, now=now)
+    fence(asdict(advice))
     return advice
 
 

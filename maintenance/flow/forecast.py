@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef
 
 from maintenance.choices import Grade, ModelState
 from maintenance.models import (
@@ -36,6 +36,7 @@ from predictors.serving import Score, score
 from predictors.weibull import Ages, Weibull, fit_ages
 
 MOST_REASONS = 12
+WRITE_ROWS = 500
 PURPOSE = "Failure risk by day of {mode} on {asset_class}, to decide when to do preventive work."
 
 
@@ -70,30 +71,38 @@ def train(
             fitted.append(one)
             report(len(fitted), total, f"{asset_class.name}: {one.mode.name}")
     with transaction.atomic():
-        fence()
         versions = [_register(one, as_of=as_of, now=now) for one in fitted]
-    return {
-        "models": [
-            {
-                "asset_class": version.failure_mode.asset_class.code,
-                "failure_mode": version.failure_mode.code,
-                "version": version.version,
-                "family": version.family,
-                "grade": version.grade,
-                "why": version.why,
-            }
-            for version in versions
-        ]
-    }
+        result = {"models": [_summary(version) for version in versions]}
+        fence(result)
+    return result
 
 
-def serve(*, site: Site, as_of: dt.datetime, now: dt.datetime) -> int:
-    """Forecast every feature row of an instant by the serving models. Says how many are new."""
+def serve(
+    *, site: Site, as_of: Sequence[dt.datetime], now: dt.datetime, fence: Fence = unfenced
+) -> int:
+    """Forecast every feature row of these instants by the serving models; what is there stays.
+
+    Says how many forecasts are new.
+    """
     champions = ModelVersion.objects.champions().filter(failure_mode__asset_class__site=site)
-    written = 0
+    new: list[Forecast] = []
     for version in champions.select_related("failure_mode", "feature_set"):
-        written += _serve_version(version, as_of=as_of, now=now)
-    return written
+        new += _new_forecasts(version, as_of=as_of, now=now)
+    with transaction.atomic():
+        Forecast.objects.bulk_create(new, batch_size=WRITE_ROWS, ignore_conflicts=True)
+        fence({"forecasts": len(new)})
+    return len(new)
+
+
+def _summary(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "asset_class": version.failure_mode.asset_class.code,
+        "failure_mode": version.failure_mode.code,
+        "version": version.version,
+        "family": version.family,
+        "grade": version.grade,
+        "why": version.why,
+    }
 
 
 def _fit_class(asset_class: AssetClass, *, as_of: dt.datetime, threads: int) -> Iterator[_Fitted]:
@@ -174,20 +183,21 @@ def _declared(asset_class: AssetClass, declaration: Declaration, *, now: dt.date
     )
 
 
-def _serve_version(version: ModelVersion, *, as_of: dt.datetime, now: dt.datetime) -> int:
-    done = Forecast.objects.filter(failure_mode=version.failure_mode, as_of=as_of)
+def _new_forecasts(
+    version: ModelVersion, *, as_of: Sequence[dt.datetime], now: dt.datetime
+) -> list[Forecast]:
+    done = Forecast.objects.filter(
+        failure_mode=version.failure_mode, asset=OuterRef("asset"), as_of=OuterRef("as_of")
+    )
     rows = list(
-        FeatureRow.objects.filter(feature_set=version.feature_set, as_of=as_of)
-        .exclude(asset__in=done.values("asset"))
-        .order_by("asset")
+        FeatureRow.objects.filter(feature_set=version.feature_set, as_of__in=as_of)
+        .exclude(Exists(done))
+        .order_by("as_of", "asset")
     )
     if not rows:
-        return 0
-    served = score(_artefact(version), np.stack([row.unpacked() for row in rows]))
-    Forecast.objects.bulk_create(
-        _forecasts(version, rows, served, as_of=as_of, now=now), ignore_conflicts=True
-    )
-    return len(rows)
+        return []
+    scores = score(_artefact(version), np.stack([row.unpacked() for row in rows]))
+    return [_forecast(version, row, one, now=now) for row, one in zip(rows, scores, strict=True)]
 
 
 def _artefact(version: ModelVersion) -> Model:
@@ -198,35 +208,29 @@ def _artefact(version: ModelVersion) -> Model:
     return registry.load(folder)
 
 
-def _forecasts(
-    version: ModelVersion,
-    rows: Sequence[FeatureRow],
-    served: Sequence[Score],
-    *,
-    as_of: dt.datetime,
-    now: dt.datetime,
-) -> Iterator[Forecast]:
-    for row, answer in zip(rows, served, strict=True):
-        curve = answer.curve
-        yield Forecast(
-            asset_id=row.asset_id,
-            failure_mode=version.failure_mode,
-            model_version=version,
-            feature_row=row,
-            as_of=as_of,
-            state=str(answer.state),
-            grade=version.grade,
-            horizon_days=curve.horizon_days,
-            risk=_rounded(curve.risk),
-            risk_low=_rounded(curve.low),
-            risk_high=_rounded(curve.high),
-            risk_14_days=float(curve.at(min(14.0, curve.horizon_days))),
-            rul_p10_days=answer.remaining_life.p10_days,
-            rul_p50_days=answer.remaining_life.p50_days,
-            rul_p90_days=answer.remaining_life.p90_days,
-            reasons=[asdict(reason) for reason in answer.reasons[:MOST_REASONS]],
-            recorded_at=now,
-        )
+def _forecast(
+    version: ModelVersion, row: FeatureRow, answer: Score, *, now: dt.datetime
+) -> Forecast:
+    curve, life = answer.curve, answer.remaining_life
+    return Forecast(
+        asset_id=row.asset_id,
+        failure_mode=version.failure_mode,
+        model_version=version,
+        feature_row=row,
+        as_of=row.as_of,
+        state=str(answer.state),
+        grade=version.grade,
+        horizon_days=curve.horizon_days,
+        risk=_rounded(curve.risk),
+        risk_low=_rounded(curve.low),
+        risk_high=_rounded(curve.high),
+        risk_14_days=float(curve.at(min(14.0, curve.horizon_days))),
+        rul_p10_days=life.p10_days,
+        rul_p50_days=life.p50_days,
+        rul_p90_days=life.p90_days,
+        reasons=[asdict(reason) for reason in answer.reasons[:MOST_REASONS]],
+        recorded_at=now,
+    )
 
 
 def _rounded(curve: np.ndarray[Any, np.dtype[np.float64]]) -> list[float]:

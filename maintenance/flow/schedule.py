@@ -24,7 +24,6 @@ from maintenance.models import (
     AuditEntry,
     Forecast,
     LeftOut,
-    Operation,
     Schedule,
     ScheduleMove,
     Site,
@@ -35,7 +34,18 @@ from maintenance.models import (
 from maintenance.operations import Fence, Report, unfenced, unreported
 from maintenance.queries.problem import Period, Posed, pose
 from scheduler import Assignment as Place
-from scheduler import Pin, Problem, Result, Violation, cost_unscheduled, explain, solve
+from scheduler import LeftOut as Reason
+from scheduler import (
+    Pin,
+    Problem,
+    Result,
+    Violation,
+    Why,
+    check_move,
+    cost_unscheduled,
+    explain,
+    solve,
+)
 from scheduler import Schedule as Answer
 
 SEED = 1
@@ -91,9 +101,10 @@ def optimise(
     )
     report(2, 3, "")
     with transaction.atomic():
-        operation = fence()
         Schedule.objects.filter(site=site).draft().update(state=ScheduleState.SUPERSEDED)
-        schedule = _keep(posed, result, operation=operation, by=by, now=now)
+        schedule = _keep(posed, result, by=by, now=now)
+        schedule.operation = fence({"schedule": schedule.number, "cost_minor": schedule.cost_minor})
+        schedule.save(update_fields=["operation"])
     report(3, 3, "")
     return schedule
 
@@ -121,12 +132,11 @@ def move(
             raise NotADraft
         start = _minute(draft, start_at)
         crew = tuple(str(technician.pk) for technician in technicians)
-        place = Place(job.id, start, start + job.duration_minutes, crew)
+        wanted = check_move(problem, answer, job_id=job.id, start_minute=start, technician_ids=crew)
+        if wanted.violations and not anyway:
+            raise Refused(wanted.violations)
         problem = _with_pin(problem, job.id, Pin(start_minute=start, technician_ids=crew))
-        moved = answer.placing(place)
-        broken = _new_violations(problem, answer, moved)
-        if broken and not anyway:
-            raise Refused(broken)
+        moved = answer.placing(wanted.assignment)
         return _change(draft, work_order, problem, moved, by=by, now=now)
 
 
@@ -183,7 +193,13 @@ def undo(*, schedule: Schedule, revision: int, by: User, now: dt.datetime) -> Sc
 
 
 def publish(
-    *, schedule: Schedule, revision: int, anyway: bool = False, by: User | None, now: dt.datetime
+    *,
+    schedule: Schedule,
+    revision: int,
+    anyway: bool = False,
+    by: User | None,
+    now: dt.datetime,
+    fence: Fence = unfenced,
 ) -> Schedule:
     """Make the draft this week's answer; its proposals count as accepted.
 
@@ -201,6 +217,7 @@ def publish(
         draft.save()
         told = _tell_work_orders(draft, by=by, now=now)
         _audit(draft, "publish schedule", by=by, now=now, after=told)
+        fence({"schedule": draft.number, **told})
         return draft
 
 
@@ -228,9 +245,7 @@ def violations(schedule: Schedule) -> tuple[Violation, ...]:
     return _answer(schedule).violations(_posed(schedule))
 
 
-def _keep(
-    posed: Posed, result: Result, *, operation: Operation | None, by: User | None, now: dt.datetime
-) -> Schedule:
+def _keep(posed: Posed, result: Result, *, by: User | None, now: dt.datetime) -> Schedule:
     document = posed.problem.to_dict()
     site = posed.period.site
     as_of = Forecast.objects.filter(asset__site=site).aggregate(at=Max("as_of"))["at"]
@@ -248,7 +263,6 @@ def _keep(
         seed=SEED,
         inputs_hash=_hash(document),
         problem=document,
-        operation=operation,
         created_by=by,
         recorded_at=now,
     )
@@ -272,13 +286,25 @@ def _write_places(schedule: Schedule, problem: Problem, answer: Answer) -> None:
         LeftOut(
             schedule=schedule,
             work_order_id=int(reason.job_id),
-            reason_class=LeftOutClass(str(reason.kind)),
-            rules=[_plain(rule) for rule in reason.rules],
+            reason_class=LeftOutClass(str(reason.why)),
+            rules=_obstacles(reason),
             unlocks=[asdict(unlock) for unlock in reason.unlocks],
             cost_minor=problem.job_by_id[reason.job_id].leave_out_cost,
         )
         for reason in explain(problem, answer)
     )
+
+
+def _obstacles(reason: Reason) -> list[dict[str, Any]]:
+    """The rules in the way with their names and numbers, each once."""
+    broken = {
+        (violation.rule, violation.message): _plain(violation)
+        for unlock in reason.unlocks
+        for violation in unlock.broken
+    }
+    if broken or reason.why in {Why.economic, Why.possible}:
+        return list(broken.values())
+    return [{"rule": rule, "parameters": dict(reason.parameters)} for rule in reason.rules]
 
 
 def _locked_draft(schedule: Schedule, revision: int) -> Schedule:
@@ -357,16 +383,6 @@ def _keep_pin(draft: Schedule, work_order: WorkOrder, problem: Problem) -> None:
 def _with_pin(problem: Problem, job_id: str, wanted: Pin | None) -> Problem:
     jobs = tuple(replace(job, pin=wanted) if job.id == job_id else job for job in problem.jobs)
     return replace(problem, jobs=jobs)
-
-
-def _new_violations(problem: Problem, before: Answer, after: Answer) -> list[Violation]:
-    """What the move breaks that was not broken already."""
-    known = set(_told(before.violations(problem)))
-    return [v for v in after.violations(problem) if _told([v])[0] not in known]
-
-
-def _told(broken: Sequence[Violation]) -> list[tuple[str, str, str]]:
-    return [(violation.rule, violation.job_id, violation.message) for violation in broken]
 
 
 def _tell_work_orders(schedule: Schedule, *, by: User | None, now: dt.datetime) -> dict[str, int]:

@@ -1,0 +1,150 @@
+"""Fill a simulated plant through the same doors as real data, and plan its work."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import secrets
+import time
+from argparse import ArgumentParser
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from maintenance import store, tasks
+from maintenance.choices import OperationState, Role
+from maintenance.flow import schedule as schedule_stage
+from maintenance.instants import local_midnight, to_us
+from maintenance.management.commands.run_loop import finished
+from maintenance.models import (
+    Asset,
+    AssetClass,
+    Failure,
+    Forecast,
+    Membership,
+    ModelVersion,
+    Schedule,
+    Site,
+    Technician,
+    User,
+    WorkOrder,
+)
+from maintenance.sources import demo_plant
+from predictors.simulate import PlantConfig, simulate
+
+SITE = "norte"
+REPLAY_DAYS = (30, 27, 24, 21, 18, 15, 12, 9, 6, 4, 2, 1)
+PASSWORD_BYTES = 9
+PEOPLE = {
+    "planner": (Role.PLANNER, "Elena", "Prats"),
+    "supervisor": (Role.SUPERVISOR, "Sofía", "Roca"),
+    "engineer": (Role.RELIABILITY_ENGINEER, "Marc", "Vila"),
+    "technician": (Role.TECHNICIAN, "Ana", "Ruiz"),
+    "storekeeper": (Role.STOREKEEPER, "Nil", "Font"),
+    "viewer": (Role.VIEWER, "Laia", "Puig"),
+}
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--assets", type=int, default=64, help="how many assets (64)")
+        parser.add_argument("--as-of", help="where the history ends (last midnight)")
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--language", choices=["en", "es"], default="en")
+        parser.add_argument("--seconds", type=float, default=tasks.SOLVER_SECONDS)
+
+    def handle(self, **options: Any) -> None:
+        started = time.monotonic()
+        now = timezone.now()
+        site = Site.objects.filter(code=SITE).first()
+        if site is None:
+            site = self._fill(options, now)
+        else:
+            self.stdout.write("The demo plant is there already; `make clean-demo` removes it.")
+        self._meet(now, site)
+        summary = _summary(site, seconds=round(time.monotonic() - started, 1))
+        self.stdout.write(f"demo: {json.dumps(summary)}")
+
+    def _fill(self, options: dict[str, Any], now: dt.datetime) -> Site:
+        as_of = _as_of(options["as_of"], now)
+        self.stdout.write("Simulating a plant ...")
+        config = PlantConfig(end_us=to_us(as_of), assets=options["assets"], seed=options["seed"])
+        plant = simulate(config)
+        self.stdout.write("Taking in its history ...")
+        with transaction.atomic():
+            site = demo_plant.feed(plant, language=options["language"], now=now)
+        self.stdout.write("Training, forecasting, proposing, scheduling ...")
+        done = finished(
+            tasks.request_loop(
+                site=site,
+                by=None,
+                now=now,
+                as_of=as_of,
+                publish=False,
+                seconds=options["seconds"],
+                replay_days=REPLAY_DAYS,
+            )
+        )
+        if done.state != OperationState.SUCCEEDED:
+            raise CommandError(f"The loop ended {done.state}: {done.error}")
+        return site
+
+    def _meet(self, now: dt.datetime, site: Site) -> None:
+        """Somebody for each role; passwords are made up and said once."""
+        for username, (role, first_name, last_name) in PEOPLE.items():
+            if User.objects.filter(username=username).exists():
+                continue
+            password = secrets.token_urlsafe(PASSWORD_BYTES)
+            user = User.objects.create_user(
+                username, password=password, first_name=first_name, last_name=last_name
+            )
+            Membership.objects.create(user=user, site=site, role=role, recorded_at=now)
+            if role == Role.TECHNICIAN:
+                Technician.objects.filter(site=site, name=f"{first_name} {last_name}").update(
+                    user=user
+                )
+            self.stdout.write(f"Sign in as {username} with password {password}")
+
+
+def _as_of(text: str | None, now: dt.datetime) -> dt.datetime:
+    """The end of the history: last midnight at the plant unless said otherwise."""
+    if text is None:
+        return local_midnight(now, ZoneInfo("Europe/Madrid"))
+    at = parse_datetime(text)
+    if at is None or at.tzinfo is None:
+        raise CommandError(f"--as-of: {text!r} is not ISO 8601 with an offset")
+    return at
+
+
+def _summary(site: Site, *, seconds: float) -> dict[str, Any]:
+    schedule = Schedule.objects.filter(site=site).order_by("-number").first()
+    if schedule is None:
+        raise CommandError("The demo plant has no schedule.")
+    jobs = len(schedule.problem["jobs"])
+    scheduled, left_out = schedule.assignments.count(), schedule.left_out.count()
+    newest = Forecast.objects.filter(asset__site=site).latest()
+    champions = ModelVersion.objects.champions().filter(failure_mode__asset_class__site=site)
+    return {
+        "assets": Asset.objects.filter(site=site).count(),
+        "classes": AssetClass.objects.filter(site=site).count(),
+        "readings": store.count(),
+        "failures": Failure.objects.filter(asset__site=site).count(),
+        "technicians": Technician.objects.filter(site=site).count(),
+        "model_version": max(champions.values_list("version", flat=True)),
+        "forecasts": newest.count(),
+        "proposed": WorkOrder.objects.filter(site=site).open().count(),
+        "scheduled": scheduled,
+        "left_out": left_out,
+        "unexplained": jobs - scheduled - left_out,
+        "violations": len(schedule_stage.violations(schedule)),
+        "expected_cost": schedule.cost_minor / 100,
+        "expected_cost_unscheduled": schedule.cost_unscheduled_minor / 100,
+        "currency": site.currency,
+        "seconds": seconds,
+    }
