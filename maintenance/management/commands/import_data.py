@@ -17,6 +17,7 @@ from django.utils import timezone
 from maintenance.choices import ImportDoor
 from maintenance.flow import ingest
 from maintenance.models import Site
+from maintenance.operations import unreported
 from maintenance.sources import files
 from maintenance.sources.mappings import DataMapping, MappingError, load, shipped
 
@@ -67,7 +68,7 @@ class Command(BaseCommand):
             mapping=mapping,
             now=now,
             dry_run=options["dry_run"],
-            report=files.silent if options["json"] else self._report,
+            report=unreported if options["json"] else self._report,
         )
 
     def _report(self, done: int, total: int, note: str) -> None:

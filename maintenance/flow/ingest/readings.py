@@ -1,0 +1,268 @@
+"""Readings from any door: points found by name, values and instants checked, the rest stored."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa  # type: ignore[import-untyped]
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from maintenance import store
+from maintenance.flow.ingest.columns import (
+    PLAIN,
+    Floats,
+    Ints,
+    Problems,
+    Reading,
+    Texts,
+    implausible,
+    instants,
+    numbers,
+    text_problem,
+)
+from maintenance.flow.ingest.refusals import Outcome, RowError, storable
+from maintenance.flow.ingest.upsert import Codes, unknown_words
+from maintenance.models import Asset, MeasurementPoint, Site
+
+LONGEST_NAME = 120
+_NAMES_A_QUERY = 500
+_MOST_HINTS = 20
+_UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Signal:
+    """Values of a block: all of one point (a wide table), or each of the point it names."""
+
+    point: str | Texts
+    values: Texts | Floats
+    field: str = "value"
+
+
+@dataclass(frozen=True)
+class ReadingLines:
+    """A block of lines. An empty value of a wide table is no reading; of a long one, a mistake."""
+
+    rows: Sequence[int] | Ints
+    assets: Texts
+    at: Texts
+    signals: Sequence[Signal]
+    raw: Callable[[int], str]
+    reading: Reading = PLAIN
+
+
+@dataclass(frozen=True)
+class Series:
+    """Readings of one point as arrays, for what is computed rather than read from a file."""
+
+    asset: str
+    point: str
+    at_us: Ints
+    values: Floats
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Readings of a block that may be stored, beside what is wrong with the others."""
+
+    point_ids: Ints
+    at_us: Ints
+    values: Floats
+    received: int
+    errors: list[RowError]
+
+
+def take_readings(*, site: Site, lines: ReadingLines, now: dt.datetime) -> Outcome:
+    """Store what a door was told, line by line; each refused line is named once a bad field."""
+    at_us, wrong_at = _instants(lines, now)
+    points = _Points(site, set(_dictionary(lines.assets)[0]))
+    lines_refused: dict[int, RowError] = {
+        i: _error(lines, i, "at", reason) for i, reason in wrong_at.items()
+    }
+    found = [_of_signal(lines, signal, at_us, points, lines_refused) for signal in lines.signals]
+    errors = [*lines_refused.values(), *(error for part in found for error in part.errors)]
+    return _stored(
+        np.concatenate([part.point_ids for part in found]),
+        np.concatenate([part.at_us for part in found]),
+        np.concatenate([part.values for part in found]),
+        received=sum(part.received for part in found),
+        errors=sorted(errors, key=lambda error: error.row or 0),
+    )
+
+
+def take_series(*, site: Site, series: Iterable[Series], now: dt.datetime) -> Outcome:
+    """Store whole series; each reading counts as a row, numbered from 1 in the order given."""
+    given = list(series)
+    points = _Points(site, {one.asset for one in given})
+    ids, at_us, values, errors, received = [], [], [], [], 0
+    for one in given:
+        point_id, field, reason = points.find(one.asset, one.point)
+        wrong = dict.fromkeys(range(len(one.at_us)), (field, reason)) if reason else {}
+        wrong |= {i: ("at", why) for i, why in implausible(one.at_us, now=now).items()}
+        unreal = np.flatnonzero(~np.isfinite(one.values))
+        wrong |= {int(i): ("value", _("is not a finite number")) for i in unreal}
+        keep = np.ones(len(one.at_us), bool)
+        keep[list(wrong)] = False
+        ids.append(np.full(int(keep.sum()), point_id, np.int64))
+        at_us.append(one.at_us[keep])
+        values.append(one.values[keep])
+        errors += [
+            RowError(received + i + 1, field, why, f"{one.asset} {one.point} {one.at_us[i]}")
+            for i, (field, why) in sorted(wrong.items())
+        ]
+        received += len(one.at_us)
+    if not given:
+        return Outcome()
+    return _stored(
+        np.concatenate(ids),
+        np.concatenate(at_us),
+        np.concatenate(values),
+        received=received,
+        errors=errors,
+    )
+
+
+def _stored(
+    ids: Ints, at_us: Ints, values: Floats, *, received: int, errors: list[RowError]
+) -> Outcome:
+    appended = store.append(ids, at_us, values)
+    return Outcome(
+        received=received,
+        new=appended.new,
+        duplicate=appended.duplicate,
+        refused=received - len(values),
+        errors=tuple(errors),
+    )
+
+
+def _instants(lines: ReadingLines, now: dt.datetime) -> tuple[Ints, Problems]:
+    at_us, wrong = instants(lines.at, reading=lines.reading)
+    return at_us, {**implausible(at_us, now=now), **wrong}
+
+
+def _of_signal(
+    lines: ReadingLines,
+    signal: Signal,
+    at_us: Ints,
+    points: _Points,
+    lines_refused: dict[int, RowError],
+) -> _Found:
+    """A line that is refused for its instant or asset is refused whole, and named once."""
+    values, wrong_values, given = _values(signal, lines.reading)
+    ids, wrong_names = _point_ids(lines, signal, points)
+    for i, (field, reason) in wrong_names.items():
+        if field == "asset" and given[i]:
+            lines_refused.setdefault(i, _error(lines, i, field, reason))
+    keep = given.copy()
+    keep[list(lines_refused)] = False
+    errors = []
+    wrong = {**wrong_names, **{i: (signal.field, why) for i, why in wrong_values.items()}}
+    for i, (field, reason) in sorted(wrong.items()):
+        if keep[i]:
+            errors.append(_error(lines, i, field, reason))
+            keep[i] = False
+    return _Found(ids[keep], at_us[keep], values[keep], int(given.sum()), errors)
+
+
+def _values(signal: Signal, reading: Reading) -> tuple[Floats, Problems, np.ndarray]:
+    """Values, what is wrong with some, and which are given at all."""
+    if isinstance(signal.values, np.ndarray):
+        unreal = np.flatnonzero(~np.isfinite(signal.values))
+        wrong = {int(i): _("is not a finite number") for i in unreal}
+        return signal.values, wrong, np.ones(len(signal.values), bool)
+    values, wrong = numbers(signal.values, reading=reading)
+    given = np.ones(len(values), bool)
+    if isinstance(signal.point, str):
+        empty = [i for i in wrong if not signal.values[i].as_py().strip()]
+        given[empty] = False
+        wrong = {i: reason for i, reason in wrong.items() if given[i]}
+    return values, wrong, given
+
+
+def _point_ids(
+    lines: ReadingLines, signal: Signal, points: _Points
+) -> tuple[Ints, dict[int, tuple[str, str]]]:
+    """The point of each line; each pair of names is looked up once."""
+    assets, which_asset = _dictionary(lines.assets)
+    if isinstance(signal.point, str):
+        codes, which_code = [signal.point], np.zeros(len(which_asset), np.int64)
+    else:
+        codes, which_code = _dictionary(signal.point)
+    pairs = which_asset * max(1, len(codes)) + which_code
+    unique, which = np.unique(pairs, return_inverse=True)
+    found = [points.find(assets[p // len(codes)], codes[p % len(codes)]) for p in unique]
+    ids = np.array([point_id for point_id, _field, _why in found] or [_UNKNOWN], np.int64)
+    wrong = {
+        int(i): (found[which[i]][1], found[which[i]][2])
+        for i in np.flatnonzero(ids[which] == _UNKNOWN)
+    }
+    return ids[which], wrong
+
+
+def _dictionary(column: Texts) -> tuple[list[str], Ints]:
+    """The distinct trimmed texts of a column, and which of them each line holds."""
+    encoded = column.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    names = [name.strip() for name in encoded.dictionary.to_pylist()]
+    return names, encoded.indices.to_numpy().astype(np.int64)
+
+
+def _error(lines: ReadingLines, i: int, field: str, reason: str) -> RowError:
+    return RowError(int(lines.rows[i]), field, reason, storable(lines.raw(i)))
+
+
+class _Points:
+    """The points of the assets that a batch names, by code or external id."""
+
+    def __init__(self, site: Site, assets: set[str]) -> None:
+        self._site = site
+        self._points: dict[str, dict[str, int]] = {}
+        self._known_assets: Codes[int] | None = None
+        self._hints = 0
+        names = sorted(name.strip() for name in assets if not text_problem(name, LONGEST_NAME))
+        for start in range(0, len(names), _NAMES_A_QUERY):
+            self._load(names[start : start + _NAMES_A_QUERY])
+
+    def _load(self, names: list[str]) -> None:
+        wanted = Q(code__in=names) | Q(external_id__in=names)
+        assets = Asset.objects.of_site(self._site).filter(wanted)
+        named = list(assets.values_list("pk", "code", "external_id"))
+        of_asset: dict[int, dict[str, int]] = {pk: {} for pk, _code, _external in named}
+        points = MeasurementPoint.objects.filter(asset__in=list(of_asset))
+        for pk, asset, code, external_id in points.values_list(
+            "pk", "asset_id", "code", "external_id"
+        ):
+            of_asset[asset][code] = pk
+            if external_id:
+                of_asset[asset].setdefault(external_id, pk)
+        for pk, code, external_id in named:
+            self._points[code] = of_asset[pk]
+            if external_id:
+                self._points.setdefault(external_id, of_asset[pk])
+
+    def find(self, asset: str, point: str) -> tuple[int, str, str]:
+        """The point's id; or none, with the field that is wrong and why."""
+        for field, name in (("asset", asset), ("point", point)):
+            problem = text_problem(name, LONGEST_NAME) if name else _("is missing")
+            if problem:
+                return _UNKNOWN, field, problem
+        of_asset = self._points.get(asset)
+        if of_asset is None:
+            return _UNKNOWN, "asset", self._unknown(asset, self._all_assets())
+        found = of_asset.get(point)
+        if found is None:
+            return _UNKNOWN, "point", self._unknown(point, of_asset)
+        return found, "", ""
+
+    def _unknown(self, name: str, known: Iterable[str]) -> str:
+        """Comparing a name with all known ones is slow: the first few unknown names get a hint."""
+        self._hints += 1
+        return unknown_words(name, known if self._hints <= _MOST_HINTS else ())
+
+    def _all_assets(self) -> list[str]:
+        return list(Asset.objects.of_site(self._site).values_list("code", flat=True))

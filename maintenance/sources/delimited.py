@@ -1,0 +1,253 @@
+"""Lines of a delimited file as columns of text, whatever happened to some of the lines.
+
+A line that cannot be read is refused by its number and the next one is read: half a file, a
+quote that is never closed, a NUL or a byte of another encoding cost that line alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.csv as pa_csv  # type: ignore[import-untyped]
+from django.utils.translation import gettext as _
+
+from maintenance.flow.ingest import RowError, storable
+from maintenance.sources.mappings import Format, MappingError
+
+CHUNK_CHARACTERS = 8 * 1024 * 1024
+LONGEST_LINE = 256 * 1024
+LONGEST_RECORD_LINES = 200
+_SNIFFED = (";", "\t", "|", ",")
+_DECODER = {"utf-8": "utf-8-sig"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Records in the order of the file: their line numbers, text by column, and as they came."""
+
+    numbers: list[int]
+    columns: dict[str, pa.StringArray]
+    raw: list[str]
+    errors: list[RowError]
+    read_bytes: int
+
+
+@dataclass
+class _Records:
+    """Whole records, and the lines that are none."""
+
+    numbers: list[int] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    errors: list[RowError] = field(default_factory=list)
+
+    def refuse(self, number: int, name: str, reason: str, text: str) -> None:
+        self.errors.append(RowError(number, name, reason, storable(text)))
+
+
+def read_header(path: Path, form: Format) -> list[str]:
+    """The names of the columns. Raises MappingError when there are none or two are alike."""
+    with _opened(path, form) as file:
+        return _header(path, form, file)[0]
+
+
+def read_blocks(path: Path, form: Format) -> Iterator[Block]:
+    with _opened(path, form) as file:
+        names, delimiter, line_number = _header(path, form, file)
+        rest: list[str] = []
+        for lines, is_last in _line_chunks(path, file):
+            first = line_number - len(rest)
+            records, rest = _records([*rest, *lines], first, form, names, delimiter, is_last)
+            line_number += len(lines)
+            yield _block(records, names, delimiter, file.buffer.tell())
+
+
+def _opened(path: Path, form: Format) -> TextIO:
+    errors = "strict" if form.encoding == "utf-16" else "surrogateescape"
+    encoding = _DECODER.get(form.encoding, form.encoding)
+    return path.open(encoding=encoding, errors=errors, newline="")
+
+
+def _header(path: Path, form: Format, file: TextIO) -> tuple[list[str], str, int]:
+    """Names, delimiter, and the number of the line after the header."""
+    try:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
+            text = line.rstrip("\r\n")
+            if text.strip() and not (form.comment and text.startswith(form.comment)):
+                delimiter = _delimiter(form, text)
+                return _names(path, text, delimiter), delimiter, number + 1
+    except UnicodeError as error:
+        raise MappingError(f"{path.name} is not {form.encoding}: {error}") from error
+    raise MappingError(f"{path.name} is empty: there is no line with the names of the columns.")
+
+
+def _delimiter(form: Format, header: str) -> str:
+    if form.delimiter != "auto":
+        return form.delimiter
+    return max(_SNIFFED, key=lambda mark: (header.count(mark), mark == ","))
+
+
+def _names(path: Path, header: str, delimiter: str) -> list[str]:
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise MappingError(f"{path.name} has two columns called {', '.join(map(repr, twice))}.")
+    return names
+
+
+def _line_chunks(path: Path, file: TextIO) -> Iterator[tuple[list[str], bool]]:
+    """Lines without their ends, some megabytes at a time, and whether these are the last."""
+    tail = ""
+    while True:
+        try:
+            text = file.read(CHUNK_CHARACTERS)
+        except UnicodeError as error:
+            raise MappingError(f"{path.name} cannot be read to its end: {error}") from error
+        lines = (tail + text).split("\n")
+        tail = lines.pop()
+        if not text:
+            yield [line.rstrip("\r") for line in ([*lines, tail] if tail else lines)], True
+            return
+        if len(tail) > LONGEST_LINE:
+            raise MappingError(f"{path.name} has a line of more than {LONGEST_LINE} characters.")
+        yield [line.rstrip("\r") for line in lines], False
+
+
+def _records(
+    lines: Sequence[str],
+    first: int,
+    form: Format,
+    names: Sequence[str],
+    delimiter: str,
+    is_last: bool,  # noqa: FBT001
+) -> tuple[_Records, list[str]]:
+    """Records of one or more lines; what may go on in the next chunk is left over."""
+    records = _Records()
+    i = 0
+    while i < len(lines):
+        text = lines[i]
+        taken = 1
+        if '"' in text and text.count('"') % 2:
+            taken = _lines_of_record(lines, i)
+            if not taken and not is_last and len(lines) - i < LONGEST_RECORD_LINES:
+                return records, list(lines[i:])
+            if not taken:
+                reason = _("a quote is opened and never closed")
+                records.refuse(first + i, names[0], reason, text)
+                i += 1
+                continue
+            text = "\n".join(lines[i : i + taken])
+        if text and not text.isspace() and not (form.comment and text.startswith(form.comment)):
+            _take(records, first + i, text, names, delimiter, form)
+        i += taken
+    return records, []
+
+
+def _lines_of_record(lines: Sequence[str], start: int) -> int:
+    """How many lines a quoted field spans; 0 where its quote is not closed within reason."""
+    quotes = 0
+    for taken, text in enumerate(lines[start : start + LONGEST_RECORD_LINES], 1):
+        quotes += text.count('"')
+        if quotes % 2 == 0:
+            return taken
+    return 0
+
+
+def _take(
+    records: _Records, number: int, text: str, names: Sequence[str], delimiter: str, form: Format
+) -> None:
+    if text.isascii() and "\x00" not in text:
+        records.numbers.append(number)
+        records.texts.append(text)
+        return
+    bad = _unreadable(text)
+    if bad is None:
+        records.numbers.append(number)
+        records.texts.append(text)
+        return
+    position = text[:bad].count(delimiter)
+    name = names[min(position, len(names) - 1)]
+    if text[bad] == "\x00":
+        reason = _("contains a NUL character")
+    else:
+        byte = ord(text[bad]) - 0xDC00
+        words = {"byte": f"0x{byte:02x}", "encoding": form.encoding}
+        reason = _("holds the byte %(byte)s, which is not %(encoding)s") % words
+    records.refuse(number, name, reason, text)
+
+
+def _unreadable(text: str) -> int | None:
+    """Where a NUL or an undecodable byte stands."""
+    for i, character in enumerate(text):
+        if character == "\x00" or "\udc80" <= character <= "\udcff":
+            return i
+    return None
+
+
+def _block(records: _Records, names: list[str], delimiter: str, read_bytes: int) -> Block:
+    keep, columns = _parsed(records, names, delimiter)
+    return Block(
+        numbers=[records.numbers[i] for i in keep],
+        columns=columns,
+        raw=[records.texts[i] for i in keep],
+        errors=sorted(records.errors, key=lambda error: error.row or 0),
+        read_bytes=read_bytes,
+    )
+
+
+def _parsed(
+    records: _Records, names: list[str], delimiter: str
+) -> tuple[Sequence[int], dict[str, pa.StringArray]]:
+    """Columns of the records that have as many fields as the header, and which those are."""
+    if not records.texts:
+        return [], {name: pa.array([], pa.string()) for name in names}
+    bad: set[int] = set()
+
+    def refuse(row: pa_csv.InvalidRow) -> str:
+        i = row.number - 1
+        bad.add(i)
+        words = {"found": row.actual_columns, "expected": row.expected_columns}
+        reason = _("the line has %(found)d fields, the header %(expected)d") % words
+        name = names[min(row.actual_columns, len(names)) - 1]
+        records.refuse(records.numbers[i], name, reason, records.texts[i])
+        return "skip"
+
+    data = "\n".join(records.texts).encode()
+    table = pa_csv.read_csv(
+        io.BytesIO(data),
+        read_options=pa_csv.ReadOptions(
+            use_threads=False,
+            block_size=len(data) + 1,
+            column_names=[str(i) for i in range(len(names))],
+        ),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            column_types={str(i): pa.string() for i in range(len(names))},
+            strings_can_be_null=False,
+        ),
+    )
+    columns = {name: table[i].combine_chunks() for i, name in enumerate(names)}
+    return [i for i in range(len(records.texts)) if i not in bad], columns
+
+
+def joined(blocks: Sequence[Block]) -> Block:
+    """A whole file as one block."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return Block(
+        numbers=[number for block in blocks for number in block.numbers],
+        columns={
+            name: pa.concat_arrays([block.columns[name] for block in blocks])
+            for name in blocks[0].columns
+        },
+        raw=[raw for block in blocks for raw in block.raw],
+        errors=[error for block in blocks for error in block.errors],
+        read_bytes=blocks[-1].read_bytes,
+    )
