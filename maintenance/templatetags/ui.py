@@ -23,6 +23,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
 from tablericons.templatetags.tablericons import icon as tabler_icon
 
 from maintenance.choices import Grade
+from maintenance.queries.words import risk_band
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
@@ -87,6 +88,12 @@ def risk_badge(band: str, probability: float | None = None) -> SafeString:
 
 
 @register.simple_tag
+def risk_of(probability: float | None) -> SafeString:
+    """The badge of a risk within 14 days, in its own band."""
+    return risk_badge(risk_band(probability), probability)
+
+
+@register.simple_tag
 def risk_bands() -> list[tuple[str, StrOrPromise]]:
     """Bands from worst to best with their words, for legends and filters."""
     return [(band, words.word) for band, words in RISK_WORDS.items()]
@@ -109,6 +116,20 @@ def grade_badge(grade: str) -> SafeString:
         known.value,
         known.label,
     )
+
+
+FAMILY_WORDS: Mapping[str, StrOrPromise] = {
+    "hazard": gettext_lazy("Boosted hazard on readings"),
+    "logistic": gettext_lazy("Logistic regression on readings"),
+    "weibull": gettext_lazy("Weibull on age"),
+    "constant": gettext_lazy("Constant rate"),
+}
+
+
+@register.simple_tag
+def family_word(family: str) -> StrOrPromise:
+    """What kind of model it is."""
+    return FAMILY_WORDS.get(family, family)
 
 
 # Keyed by the value of a state, whichever vocabulary it belongs to: the same word has
@@ -205,6 +226,12 @@ def duration(minutes: float | None) -> str:
 def moment(at: datetime | None) -> str:
     """Day and time of an instant in the time zone of the page."""
     return DASH if at is None else formats.date_format(at, gettext("D j M, H:i"))
+
+
+@register.filter(expects_localtime=True, is_safe=False)
+def instant(at: datetime | None) -> str:
+    """Like `moment`, with the year: for what may be long ago."""
+    return DASH if at is None else formats.date_format(at, gettext("j M Y, H:i"))
 
 
 @register.filter(expects_localtime=True, is_safe=False)

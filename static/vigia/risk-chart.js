@@ -1,7 +1,9 @@
 "use strict";
 // <div data-risk-chart="id of a json_script"> with
 //   {curves: [{key, label, likely, low, high}], limit, marks: [{day, label}], words}
-// draws one curve with its band, the others thin behind it, the limit and planned work.
+// draws one curve with its band, the others thin behind it, the limit and planned work. A
+// <select data-risk-select> in the same card chooses the curve, and with it which of the
+// elements [data-shown-for=key] of the page is seen.
 (() => {
   const HEIGHT = 240;
   const lang = document.documentElement.lang;
@@ -84,6 +86,13 @@
     return [plot];
   }
 
+  // What is told of one failure mode: of the first when the joint curve is chosen.
+  function showFor(key) {
+    const panels = [...document.querySelectorAll("[data-shown-for]")];
+    const own = panels.find((panel) => panel.dataset.shownFor === key) ?? panels[0];
+    for (const panel of panels) panel.hidden = panel !== own;
+  }
+
   for (const box of document.querySelectorAll("[data-risk-chart]")) {
     const data = JSON.parse(document.getElementById(box.dataset.riskChart).textContent);
     const card = box.closest(".card");
@@ -91,7 +100,10 @@
     const output = card.querySelector("output");
     const chosen = () => data.curves.find((curve) => curve.key === select?.value) ?? data.curves[0];
     const again = vigia.charts.keepDrawn(() => draw(box, data, chosen(), output));
-    select?.addEventListener("change", again);
+    select?.addEventListener("change", () => {
+      again();
+      showFor(select.value);
+    });
     box.dataset.drawn = "yes";
   }
 })();

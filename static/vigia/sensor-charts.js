@@ -2,7 +2,7 @@
 // <section data-sensor-charts="URL" data-time-zone="Europe/Madrid"> holding one
 // <figure data-point="7" data-unit="mm/s"> a measurement point. The URL answers
 //   {points: {"7": {at: [seconds], values: [number|null], last, least, mean, most}},
-//    marks: [{at, kind, label}], seconds_per_value, start, end}
+//    marks: [{at, kind, label}], start, end}
 // for ?days=N or ?start=…&end=… (seconds) and &width=pixels. Cursors move together.
 (() => {
   const HEIGHT = 120;
@@ -116,15 +116,19 @@
     axes(colours) {
       const { axis } = vigia.charts;
       const threeSplits = (_, __, least, most) => [least, (least + most) / 2, most];
-    const short = (_, values) => values.map((value) => number(Number(value.toPrecision(3))));
-      const times = (_, seconds, __, ___, step) =>
-        seconds.map((at) => (step < 12 * HOUR ? this.clocks.hour : this.clocks.day).format(at * 1000));
+      const short = (_, values) => values.map((value) => number(Number(value.toPrecision(3))));
+      const times = (_, seconds, __, ___, step) => {
+        const clock = step < 12 * HOUR ? this.clocks.hour : this.clocks.day;
+        return seconds.map((at) => clock.format(at * 1000));
+      };
       return [
-  X
+        axis(colours, { size: 26, values: times }),
+        axis(colours, { size: 52, splits: threeSplits, values: short }),
+      ];
     }
 
     mark(plot, colours) {
-      const tone = { failure: colours.critical, renewal: colours.good };
+      const tone = { critical: colours.critical, low: colours.good };
       for (const { at, kind, label } of this.answer.marks) {
         vigia.charts.verticalMark(plot, { x: at, label, colour: tone[kind] ?? colours.muted });
       }
