@@ -27,7 +27,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 # Setting up -------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ staticfiles/collected: $(STATIC_SOURCES) node_modules/installed $(VENV)/installe
 	@$(BIN)/pybabel --quiet compile --input-file $< --output-file $@ --locale $(word 2,$(subst /, ,$<))
 
 .PHONY: migrate
-migrate: setup
+migrate: setup ## Bring the tables of the database up to date
 	@$(MANAGE) migrate --verbosity 0
 
 # Running ----------------------------------------------------------------------------------------
@@ -147,3 +147,11 @@ clean: ## Remove what `make setup` and the tools made; var/, the plant's data, s
 	rm -rf $(VENV) node_modules staticfiles .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find locale -name '*.mo' -delete
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+VAR := $(or $(VIGIA_VAR_DIR),var)
+
+.PHONY: clean-demo
+clean-demo: ## Remove the embedded plant, with all its data: asks first (YES=1 does not)
+	@test "$(YES)" = 1 || { printf 'Remove %s, with every reading, model and schedule in it? [yes/no] ' "$(VAR)"; \
+		read answer && test "$$answer" = yes; } || { echo "Nothing was removed." >&2; exit 1; }
+	rm -rf "$(VAR)"
