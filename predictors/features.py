@@ -40,7 +40,7 @@ def build_features(history: AssetHistory, origins_us: Instants, feature_set: Fea
     ...     readings={"load": Series(np.arange(3) * DAY_US, np.array([1.0, 2.0, 6.0]))})
     >>> tiny = FeatureSet("tiny", "1", quantities=("load",), statistics={"mean": (2,)})
     >>> build_features(fan, np.array([DAY_US, 2 * DAY_US]), tiny).tolist()
-    [[2.0, 0.0, 1.5, 1.0], [6.0, 0.0, 4.0, 2.0]]
+    [[2.0, 0.0, 1.5, 1.0, 1.0], [6.0, 0.0, 4.0, 2.0, 2.0]]
     """
     origins_us = np.ascontiguousarray(origins_us, dtype=np.int64)
     columns: Columns = {}
@@ -203,4 +203,6 @@ def _age_columns(history: AssetHistory, origins_us: Instants, feature_set: Featu
     for mode in feature_set.modes:
         restart_us, known = _restart_before(history, mode, origins_us)
         columns[f"{mode}.age"] = np.where(known, (origins_us - restart_us) / DAY_US, np.nan)
+    ages = [columns[f"{mode}.age"] for mode in feature_set.modes]
+    columns["asset.since_renewal"] = np.fmin.reduce([columns["asset.age"], *ages])
     return columns

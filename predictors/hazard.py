@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from predictors import discrete
-from predictors.boosting import Boosting, Sample, Trees, grow
+from predictors.boosting import Boosting, Grower, Trees
 from predictors.dataset import Dataset
-from predictors.discrete import AgeOffset, DiscreteForecaster, Fit, Learner, Member
+from predictors.discrete import AgeOffset, DiscreteForecaster, Fit, Member
 from predictors.schema import FeatureSet
 
 
@@ -63,13 +63,13 @@ def learn(
 
     Raises `NotEnoughEvidence` where a fold of assets has no failure to learn from.
     """
-    chosen = how or Boosting()
-
-    def teach(train: Sample, check: Sample, member_seed: int) -> Learner:
-        return grow(train, check, chosen, seed=member_seed, threads=threads)
-
     found = discrete.fit(
-        dataset, teach, seed=seed, folds=folds, row_limit=row_limit, period_limit=period_limit
+        dataset,
+        Grower(how or Boosting(), threads),
+        seed=seed,
+        folds=folds,
+        row_limit=row_limit,
+        period_limit=period_limit,
     )
     return HazardForecaster(**discrete.assembled(dataset, found)), found
 

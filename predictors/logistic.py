@@ -17,6 +17,7 @@ from predictors.schema import FeatureSet, Floats, Rows
 
 RIDGE = 10.0
 STEPS = 12
+PERIOD_LIMIT = 6000
 LIMIT = 5.0
 """Standard deviations beyond which a value is held: a line must not follow an outlier."""
 
@@ -130,7 +131,7 @@ def learn(
     seed: int = 0,
     folds: int = 4,
     row_limit: int = discrete.ROW_LIMIT,
-    period_limit: int = discrete.PERIOD_LIMIT,
+    period_limit: int = PERIOD_LIMIT,
 ) -> tuple[LogisticForecaster, Fit]:
     """A forecaster and its out-of-fold risks; raises `NotEnoughEvidence` as `hazard.learn`."""
 

@@ -175,7 +175,7 @@ class FeatureSet:
 
     >>> tiny = FeatureSet("tiny", "1", quantities=("vibration",), statistics={"mean": (1,)})
     >>> tiny.names
-    ('vibration.last', 'vibration.silence', 'vibration.mean.1d', 'asset.age')
+    ('vibration.last', 'vibration.silence', 'vibration.mean.1d', 'asset.age', 'asset.since_renewal')
     >>> FeatureSet.from_dict(tiny.to_dict()).code_hash == tiny.code_hash
     True
     """
@@ -245,6 +245,7 @@ class FeatureSet:
             *(spec for code in self.error_codes for spec in self._of_code(code)),
             *(FeatureSpec(f"{mode}.age", "age", mode, "age", mode=mode) for mode in self.modes),
             FeatureSpec("asset.age", "age", "asset", "age"),
+            FeatureSpec("asset.since_renewal", "age", "asset", "since_renewal"),
             *(FeatureSpec(f"static.{key}", "static", key, "value") for key in self.statics),
         )
 
