@@ -296,14 +296,11 @@ def _write_places(schedule: Schedule, problem: Problem, answer: Answer) -> None:
 
 
 def _obstacles(reason: Reason) -> list[dict[str, Any]]:
-    """The rules in the way with their names and numbers, each once."""
-    broken = {
-        (violation.rule, violation.message): _plain(violation)
-        for unlock in reason.unlocks
-        for violation in unlock.broken
-    }
-    if broken or reason.why in {Why.economic, Why.possible}:
-        return list(broken.values())
+    """What stands in the way, with names and numbers: the rules that the best unlock sets aside."""
+    if reason.why in {Why.economic, Why.possible}:
+        return []
+    if reason.unlocks:
+        return [_plain(violation) for violation in reason.unlocks[0].broken]
     return [{"rule": rule, "parameters": dict(reason.parameters)} for rule in reason.rules]
 
 
