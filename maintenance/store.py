@@ -113,7 +113,7 @@ def _insert(points: Ints, instants: Ints, values: Floats) -> int:
             cursor.execute(_INSERT["postgresql"], columns)
         else:
             cursor.executemany(_INSERT["sqlite"], list(zip(*columns, strict=True)))
-        return max(0, cursor.rowcount)
+        return max(0, int(cursor.rowcount))
 
 
 def _select(point_ids: Sequence[int], start_us: int, end_us: int) -> tuple[Ints, Ints, Floats]:

@@ -217,6 +217,8 @@ def _site(run: Run) -> Site:
 
 
 def _user(run: Run) -> User | None:
+    if run.requested_by_id is None:
+        return None
     return User.objects.filter(pk=run.requested_by_id).first()
 
 

@@ -199,7 +199,7 @@ class ModelVersion(SiteScoped):
 
 
 class ForecastQuerySet(SiteScopedQuerySet["Forecast"]):
-    def latest(self) -> Self:
+    def newest(self) -> Self:
         """The newest forecast of each asset and failure mode."""
         newer = Forecast.objects.filter(
             asset=models.OuterRef("asset"),

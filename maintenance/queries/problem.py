@@ -346,7 +346,7 @@ def _parts(site: Site, period: Period) -> tuple[core.Part, ...]:
             stock=part.stock,
             deliveries=tuple(
                 core.Delivery(max(0, period.minute_after(d.expected_at)), d.quantity)
-                for d in part.coming  # type: ignore[attr-defined]
+                for d in part.coming
             ),
         )
         for part in parts

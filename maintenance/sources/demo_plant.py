@@ -277,13 +277,17 @@ def _column(frame: pd.DataFrame, column: Column) -> list[Any]:
 
 
 def _series(plant: Plant) -> Iterator[ingest.Series]:
-    points = plant.register.points.set_index("code")
     readings = plant.history.readings
-    for code, rows in readings.groupby("point", sort=False):
-        point = points.loc[code]
-        yield ingest.Series(
-            asset=point["asset"],
-            point=point["quantity"],
-            at_us=rows["at_us"].to_numpy(dtype=np.int64),
-            values=rows["value"].to_numpy(dtype=np.float64),
-        )
+    of_point = dict(list(readings.groupby("point", sort=False)))
+    points = plant.register.points
+    for code, asset, quantity in zip(
+        points["code"], points["asset"], points["quantity"], strict=True
+    ):
+        rows = of_point.get(code)
+        if rows is not None:
+            yield ingest.Series(
+                asset=asset,
+                point=quantity,
+                at_us=rows["at_us"].to_numpy(dtype=np.int64),
+                values=rows["value"].to_numpy(dtype=np.float64),
+            )

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
+from django_htmx.middleware import HtmxDetails
 
 from maintenance.choices import Permission
 from maintenance.models import Site, User
@@ -21,7 +22,8 @@ class SiteRequest(HttpRequest):
     """A signed-in request, with the site it is about (`middleware.CurrentSite` puts it there)."""
 
     user: User
-    site: Site | None
+    htmx: HtmxDetails
+    site: Site | None  # type: ignore[assignment]  # the stubs mean Django's own sites framework
 
 
 class Marked(Protocol):

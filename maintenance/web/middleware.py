@@ -19,7 +19,7 @@ class CurrentSite:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         site = _chosen_site(request)
-        request.site = site  # type: ignore[attr-defined]
+        request.site = site  # type: ignore[assignment]  # see SiteRequest
         with timezone.override(ZoneInfo(site.time_zone) if site else None):
             return self._get_response(request)
 

@@ -128,7 +128,7 @@ def _summary(site: Site, *, seconds: float) -> dict[str, Any]:
         raise CommandError("The demo plant has no schedule.")
     jobs = len(schedule.problem["jobs"])
     scheduled, left_out = schedule.assignments.count(), schedule.left_out.count()
-    newest = Forecast.objects.filter(asset__site=site).latest()
+    newest = Forecast.objects.filter(asset__site=site).newest()
     champions = ModelVersion.objects.champions().filter(failure_mode__asset_class__site=site)
     return {
         "assets": Asset.objects.filter(site=site).count(),
