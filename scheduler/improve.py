@@ -9,24 +9,31 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from scheduler.greedy import drop_losers, in_order, pays_below
 from scheduler.options import JobOptions
 from scheduler.state import Placement, State
 
-START_TEMPERATURE = 2e-3
+START_TEMPERATURE = 4e-4
 """Share of the cost by which a worse schedule is still accepted at the beginning."""
 
-LARGEST_RUIN = 12
+LARGEST_RUIN = 16
+
+FIRST = -1e30
+"""Before every rank, after the pins."""
 
 
 class Improver:
-    """Improves a state in place; `best` is the cheapest schedule met."""
+    """Improves a state in place; `best` is the cheapest schedule met.
 
-    def __init__(self, state: State, settled: frozenset[int], *, seed: int) -> None:
+    Only the ``hopeful`` jobs are moved: not settled, and possible beside the pins.
+    """
+
+    def __init__(self, state: State, hopeful: Collection[int], *, seed: int) -> None:
         self.state = state
-        self.settled = settled
+        self.hopeful = sorted(hopeful)
+        self._movable = frozenset(hopeful)
         self.progress: Callable[[int], None] = _tell_nobody
         self.rng = random.Random(seed)  # noqa: S311  a search, not a secret
         self.cost = state.cost
@@ -54,12 +61,11 @@ class Improver:
     def _move(self, temperature: float) -> bool:
         """One ruin and recreation, undone unless accepted; False when there is nothing to do."""
         before = dict(self.state.placed)
-        self._ruin()
-        jobs = range(len(self.state.instance.options))
-        waiting = [index for index in jobs if index not in self.state.placed]
+        wanted = self._ruin()
+        waiting = [index for index in self.hopeful if index not in self.state.placed]
         if not waiting:
             return False
-        self._recreate(self._order(waiting))
+        self._recreate(self._order(waiting, wanted))
         if self.state.cost <= self.cost - temperature * math.log(1.0 - self.rng.random()):
             self._accept()
         else:
@@ -80,32 +86,54 @@ class Improver:
             if placement.job not in self.state.placed:
                 self.state.place(placement)
 
-    def _ruin(self) -> None:
-        """Take away some related jobs, and whatever waits for them."""
-        movable = [p for p in self.state.placed.values() if p.job not in self.settled]
+    def _ruin(self) -> int | None:
+        """Take away some related jobs and whatever waits for them.
+
+        Related to a placed job, or to a left-out one, which is then returned: it comes first.
+        """
+        placed = self.state.placed
+        movable = [placed[index] for index in self.hopeful if index in placed]
         if not movable:
-            return
+            return None
+        wanted = self._left_out_that_could_pay()
+        centre = self.rng.choice(movable) if wanted is None else self._at_its_cheapest(wanted)
         size = min(len(movable), self.rng.randint(2, LARGEST_RUIN))
-        centre = self.rng.choice(movable)
         distance = self.rng.choice(DISTANCES)
         near = {p.job: distance(self.state, centre, p) + self.rng.random() for p in movable}
         for placement in sorted(movable, key=lambda p: near[p.job])[:size]:
             self._take_away_with_successors(placement.job)
+        return wanted
+
+    def _left_out_that_could_pay(self) -> int | None:
+        """One of them by chance, about every second time."""
+        if self.rng.random() < 0.5:
+            return None
+        left_out = [index for index in self.hopeful if index not in self.state.placed]
+        return self.rng.choice(left_out) if left_out else None
+
+    def _at_its_cheapest(self, job: int) -> Placement:
+        """Where a left-out job would like to stand, with everybody who could do it."""
+        options = self.state.instance.options[job]
+        starts = next(both for _, starts in options.prices if (both := starts & options.starts))
+        start = self.rng.choice(list(self.state.instance.grid.listed(starts)))
+        return Placement(job, start, options.people, options.least_cost)
 
     def _take_away_with_successors(self, job: int) -> None:
         for successor in self.state.instance.successors[job]:
             self._take_away_with_successors(successor)
-        if job in self.state.placed and job not in self.settled:
+        if job in self.state.placed and job in self._movable:
             self.state.take_away(job)
 
-    def _order(self, waiting: Sequence[int]) -> list[int]:
-        """Pins first, then by chance, by saving, by saving an hour or by size."""
+    def _order(self, waiting: Sequence[int], wanted: int | None) -> list[int]:
+        """Pins first, then the wanted one, then by chance, by saving, by saving an hour or by size."""
         noise = {index: self.rng.random() for index in waiting}
         rank = self.rng.choice(RANKS)
 
         def key(index: int) -> float:
             options = self.state.instance.options[index]
-            return -math.inf if options.forced else rank(options, noise[index])
+            if options.forced or index == wanted:
+                return -math.inf if options.forced else FIRST
+            return rank(options, noise[index])
 
         return in_order(self.state.instance, waiting, key)
 

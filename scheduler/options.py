@@ -214,16 +214,20 @@ class Instance:
 
     def _find_premiums(self, technician: int, duration: int) -> Iterator[tuple[int, int]]:
         person = self.problem.technicians[technician]
-        spans = self.grid.within(self.spans[technician], duration)
-        regular = self.grid.within(self.regular[technician], duration)
-        beyond: dict[int, int] = {}
-        for start in self.grid.listed(spans & ~regular):
-            shift = sum(i.overlap(start, start + duration) for i in self.regular[technician])
-            cost = rounded_up(person.overtime_premium_per_hour * (duration - shift))
-            beyond[cost] = beyond.get(cost, 0) | self.grid.at(start)
-        free = beyond.pop(0, 0) | (self.grid.everything & ~(spans & ~regular))
-        yield 0, free
-        yield from beyond.items()
+        touching = 0
+        for interval in person.overtime:
+            start, end = interval.start_minute, interval.end_minute
+            touching |= self.grid.clashing(start, end, duration)
+        by_cost = {0: self.grid.everything & ~touching}
+        for start in self.grid.listed(touching):
+            minutes = self._overtime_minutes(technician, start, start + duration)
+            cost = rounded_up(person.overtime_premium_per_hour * minutes)
+            by_cost[cost] = by_cost.get(cost, 0) | self.grid.at(start)
+        yield from by_cost.items()
+
+    def _overtime_minutes(self, technician: int, start: int, end: int) -> int:
+        at_work = sum(span.overlap(start, end) for span in self.spans[technician])
+        return at_work - sum(shift.overlap(start, end) for shift in self.regular[technician])
 
     def longest_stretch(self, technician: int) -> int:
         return max((span.minutes for span in self.spans[technician]), default=0)

@@ -48,7 +48,7 @@ from scheduler.result import Result, Status, TracePoint
 from scheduler.schedule import cost_unscheduled
 from scheduler.state import Placement, State
 
-SEARCHES = 12_000
+SEARCHES = 30_000
 """Searches for a place by ruin and recreate, for an effort of 1."""
 
 DAY_MODEL_WORK = 1.0
@@ -226,12 +226,12 @@ class Search:
         return state
 
     def improve(self, effort: float) -> None:
-        """Ruin and recreate; three times as long where the whole model is out of reach."""
+        """Ruin and recreate; twice as long where the whole model is out of reach."""
         if self.finished or self.stop():
             return
         self.step = "ruin and recreate"
-        improver = Improver(self.best.copy(), self.settled, seed=self.seed)
-        searches = round(SEARCHES * effort * (1 if self.whole_fits else 4))
+        improver = Improver(self.best.copy(), self.bands, seed=self.seed)
+        searches = round(SEARCHES * effort * (1 if self.whole_fits else 2))
         improver.run(searches, progress=lambda cost: self.tell(cost, self.bound), stop=self.stop)
         self.keep(improver.best)
 
