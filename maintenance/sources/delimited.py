@@ -73,14 +73,25 @@ def _opened(path: Path, form: Format) -> TextIO:
     return path.open(encoding=encoding, errors=errors, newline="")
 
 
+def header_line(path: Path, form: Format) -> str:
+    """The line with the names of the columns, as it stands."""
+    with _opened(path, form) as file:
+        return _header_line(path, form, file)[0]
+
+
 def _header(path: Path, form: Format, file: TextIO) -> tuple[list[str], str, int]:
     """Names, delimiter, and the number of the line after the header."""
+    line, number = _header_line(path, form, file)
+    delimiter = _delimiter(form, line)
+    return _names(path, line, delimiter), delimiter, number + 1
+
+
+def _header_line(path: Path, form: Format, file: TextIO) -> tuple[str, int]:
     try:
         for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE), ""), 1):
             text = line.rstrip("\r\n")
             if text.strip() and not (form.comment and text.startswith(form.comment)):
-                delimiter = _delimiter(form, text)
-                return _names(path, text, delimiter), delimiter, number + 1
+                return text, number
     except UnicodeError as error:
         raise MappingError(f"{path.name} is not {form.encoding}: {error}") from error
     raise MappingError(f"{path.name} is empty: there is no line with the names of the columns.")

@@ -22,6 +22,7 @@ from maintenance.flow.ingest.columns import (
 )
 from maintenance.flow.ingest.fields import ATTRIBUTES, Field, Kind
 from maintenance.flow.ingest.readings import (
+    LONGEST_NAME,
     ReadingLines,
     Series,
     Signal,
@@ -35,6 +36,7 @@ from maintenance.flow.ingest.tables import Table
 __all__ = [
     "ATTRIBUTES",
     "EPOCH_UNITS",
+    "LONGEST_NAME",
     "PLAIN",
     "TABLES",
     "Field",

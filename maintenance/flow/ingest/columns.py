@@ -46,9 +46,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a source writes instants and numbers."""
+    """How a source writes instants and numbers. No zone: an instant must have its offset."""
 
-    zone: ZoneInfo = UTC
+    zone: ZoneInfo | None = UTC
     date_format: str = ""
     decimal_comma: bool = False
     shift: Period = Period()
@@ -174,6 +174,11 @@ def _not_an_instant(text: str, expected: str) -> str:
     }
 
 
+def _no_offset(text: str) -> str:
+    words = {"value": shown(text)}
+    return _("%(value)s has no offset from UTC: write 2026-01-31T23:59:00Z or …+01:00") % words
+
+
 def _iso(column: Texts, reading: Reading) -> tuple[Ints, Problems]:
     with_offset = _flags(pc.match_substring_regex(column, _WITH_OFFSET))
     local = _flags(pc.match_substring_regex(column, _LOCAL))
@@ -182,6 +187,9 @@ def _iso(column: Texts, reading: Reading) -> tuple[Ints, Problems]:
         int(i): _not_an_instant(column[int(i)].as_py(), "2026-01-31T23:59:00+01:00")
         for i in np.flatnonzero(~with_offset & ~local)
     }
+    if reading.zone is None:
+        problems |= {int(i): _no_offset(column[int(i)].as_py()) for i in np.flatnonzero(local)}
+        local = np.zeros(len(column), bool)
     for flags, zone in ((with_offset, None), (local, reading.zone)):
         where = np.flatnonzero(flags)
         if len(where):
@@ -264,7 +272,7 @@ def _declared(column: Texts, reading: Reading) -> tuple[Ints, Problems]:
     }
     if with_offset:
         return later(_us(index), reading.shift, UTC), problems
-    return _placed(_us(index), reading.zone, reading.shift, problems)
+    return _placed(_us(index), reading.zone or UTC, reading.shift, problems)
 
 
 def _counted(column: Texts, unit_us: int) -> tuple[Ints, Problems]:

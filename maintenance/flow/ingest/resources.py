@@ -61,7 +61,7 @@ def save_technician_skills(site: Site, rows: list[Row], origin: Origin) -> Outco
     skills = known.skills(site)
 
     def more(values: dict[str, Any]) -> dict[str, Any]:
-        return {**values, "skill_id": skills.find("skill", values.pop("skill"))}
+        return values | {"skill_id": skills.find("skill", values.pop("skill"))}
 
     keys = ["technician_id", "skill_id"]
     return _save_of_technician(TechnicianSkill, site, rows, origin, keys, more)
@@ -114,7 +114,7 @@ def save_tools(site: Site, rows: list[Row], origin: Origin) -> Outcome:
 
     def resolve(row: Row) -> dict[str, Any]:
         values = dict(row.values)
-        return {**values, "tool_type_id": types.find("tool_type", values.pop("tool_type"))}
+        return values | {"tool_type_id": types.find("tool_type", values.pop("tool_type"))}
 
     wanted, refused = resolved(rows, resolve)
     existing = Tool.objects.of_site(site)
@@ -126,7 +126,7 @@ def save_deliveries(site: Site, rows: list[Row], origin: Origin) -> Outcome:
 
     def resolve(row: Row) -> dict[str, Any]:
         values = dict(row.values)
-        return {**values, "part_id": parts.find("part", values.pop("part"))}
+        return values | {"part_id": parts.find("part", values.pop("part"))}
 
     wanted, refused = resolved(rows, resolve)
     existing = Delivery.objects.of_site(site)

@@ -1,0 +1,198 @@
+"""The endpoints that read, and the description of all of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver
+from django.utils import timezone
+from ninja import NinjaAPI, Query
+from ninja.errors import AuthenticationError, ValidationError
+from ninja.openapi.docs import DocsBase
+from ninja.openapi.schema import OpenAPISchema
+from ninja.security import HttpBearer
+
+from maintenance.api import describe
+from maintenance.api.schemas import (
+    AssetOut,
+    AssetPage,
+    ForecastOut,
+    ImportOut,
+    Problem,
+    ScheduleOut,
+    WorkOrderOut,
+    WorkOrderPage,
+)
+from maintenance.api.tokens import Problem as Refusal
+from maintenance.api.tokens import token_of
+from maintenance.choices import TokenScope, WorkOrderState
+from maintenance.models import ApiToken, Asset, Forecast, Import, Schedule, Site, WorkOrder
+from maintenance.web.access import by_token, public, signed_in
+
+MOST_ITEMS = 500
+_MARKS = {"openapi-json": public, "openapi-view": signed_in, "api-root": public}
+
+Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
+
+
+class ByToken(HttpBearer):
+    """A token of the header with one of the scopes."""
+
+    def __init__(self, *scopes: TokenScope) -> None:
+        super().__init__()
+        self._scopes = scopes
+
+    def __call__(self, request: HttpRequest) -> ApiToken:
+        return token_of(request, self._scopes, timezone.now())
+
+    def authenticate(self, request: HttpRequest, _token: str) -> ApiToken:
+        return self(request)
+
+
+class DocsPage(DocsBase):
+    """The description as a page of our own: it needs no script and nothing from elsewhere."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **kwargs: Any) -> HttpResponse:
+        schema = api.get_openapi_schema()
+        context = {"endpoints": describe.endpoints(schema), "api": api}
+        return render(request, "api/docs.html", context)
+
+
+class Api(NinjaAPI):
+    """Every generated route carries a mark of `web.access`, as all views do.
+
+    `urls` puts it on the callback of each pattern (`pattern.callback.access`): "token", but for
+    the description ("public") and its page ("signed-in").
+    """
+
+    @property
+    def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
+        patterns, application, namespace = super().urls
+        for pattern in patterns:
+            if isinstance(pattern, URLPattern):
+                mark = _MARKS.get(pattern.name or "", by_token)
+                pattern.callback = mark(pattern.callback)
+        return patterns, application, namespace
+
+    def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
+        schema = super().get_openapi_schema(**kwargs)
+        describe.add_readings(schema, self.get_root_path({}))
+        return schema
+
+
+api = Api(
+    title="Vigía",
+    version="1",
+    urls_namespace="api",
+    docs=DocsPage(),
+    description="Send readings; read assets, forecasts, work orders and the schedule.",
+)
+
+_ASSETS = ByToken(TokenScope.READ_ASSETS)
+_WORK = ByToken(TokenScope.READ_WORK)
+_IMPORTS = ByToken(TokenScope.WRITE_READINGS, TokenScope.READ_ASSETS)
+_REFUSED: dict[int, Any] = {401: Problem, 403: Problem, 422: Problem}
+
+
+@api.exception_handler(Refusal)
+def _refused(_request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    return refusal.response()
+
+
+@api.exception_handler(AuthenticationError)
+def _unknown(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
+    return Refusal(401, "no_token", "Send the header Authorization: Bearer vg_…").response()
+
+
+@api.exception_handler(ValidationError)
+def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
+    words = "; ".join(f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}" for e in error.errors)
+    return Refusal(422, "wrong_parameter", words).response()
+
+
+def _site(request: HttpRequest) -> Site:
+    token: ApiToken = request.auth  # type: ignore[attr-defined]
+    return token.site
+
+
+@api.get("/assets", auth=_ASSETS, response={200: AssetPage, **_REFUSED}, tags=["assets"])
+def assets(request: HttpRequest, limit: Limit = 100, offset: Offset = 0) -> AssetPage:
+    """Assets of the site, by code."""
+    found = Asset.objects.of_site(_site(request)).select_related("asset_class", "location")
+    page = found.order_by("code")[offset : offset + limit]
+    return AssetPage(count=found.count(), items=[_asset(asset) for asset in page])
+
+
+def _asset(asset: Asset) -> AssetOut:
+    return AssetOut(
+        code=asset.code,
+        name=asset.name,
+        external_id=asset.external_id,
+        asset_class=asset.asset_class.code,
+        location=asset.location.code if asset.location else None,
+        criticality=asset.criticality,
+        commissioned_at=asset.commissioned_at,
+        retired_at=asset.retired_at,
+        attributes=asset.attributes,
+    )
+
+
+@api.get(
+    "/assets/{path:code}/forecasts",
+    auth=_ASSETS,
+    response={200: list[ForecastOut], 404: Problem, **_REFUSED},
+    tags=["assets"],
+)
+def forecasts(request: HttpRequest, code: str) -> Any:
+    """The latest forecast of each failure mode of an asset."""
+    asset = Asset.objects.of_site(_site(request)).filter(code=code).first()
+    if asset is None:
+        raise Refusal(404, "no_asset", "The site has no asset of that code.")
+    latest = Forecast.objects.filter(asset=asset).newest()
+    return latest.select_related("failure_mode", "model_version").order_by("failure_mode__code")
+
+
+@api.get("/work-orders", auth=_WORK, response={200: WorkOrderPage, **_REFUSED}, tags=["work"])
+def work_orders(
+    request: HttpRequest,
+    state: WorkOrderState | None = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> WorkOrderPage:
+    """Work orders of the site, the newest first."""
+    found = WorkOrder.objects.of_site(_site(request))
+    if state is not None:
+        found = found.filter(state=state)
+    page = found.select_related("asset", "failure_mode", "job_plan").order_by("-number")
+    items = [WorkOrderOut.from_orm(row) for row in page[offset : offset + limit]]
+    return WorkOrderPage(count=found.count(), items=items)
+
+
+@api.get(
+    "/schedule", auth=_WORK, response={200: ScheduleOut, 404: Problem, **_REFUSED}, tags=["work"]
+)
+def schedule(request: HttpRequest) -> Any:
+    """The published schedule: who does what, when."""
+    published = Schedule.objects.of_site(_site(request)).published().select_related("site")
+    assigned = "assignments__work_order__asset"
+    found = published.prefetch_related(assigned, "assignments__technicians").first()
+    if found is None:
+        raise Refusal(404, "no_schedule", "No schedule is published.")
+    return found
+
+
+@api.get(
+    "/imports/{int:import_id}",
+    auth=_IMPORTS,
+    response={200: ImportOut, 404: Problem, **_REFUSED},
+    tags=["readings"],
+)
+def import_state(request: HttpRequest, import_id: int) -> Any:
+    """What became of a batch."""
+    found = Import.objects.of_site(_site(request)).filter(pk=import_id).first()
+    if found is None:
+        raise Refusal(404, "no_import", "The site has no import of that number.")
+    return found

@@ -1,0 +1,166 @@
+"""What the reading endpoints answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+from ninja import Schema
+
+from maintenance.models import Assignment, Forecast, Import, Schedule, WorkOrder
+
+
+class Problem(Schema):
+    """A request that is refused: a code for machines, words for people."""
+
+    code: str
+    message: str
+
+
+class AssetOut(Schema):
+    code: str
+    name: str
+    external_id: str
+    asset_class: str
+    location: str | None
+    criticality: str
+    commissioned_at: dt.datetime
+    retired_at: dt.datetime | None
+    attributes: dict[str, float]
+
+
+class AssetPage(Schema):
+    count: int
+    items: list[AssetOut]
+
+
+class ForecastOut(Schema):
+    """`risk[d]` is the probability of failure within d days of `as_of`; low and high hold 80 %."""
+
+    failure_mode: str
+    as_of: dt.datetime
+    state: str
+    grade: str
+    horizon_days: int
+    risk: list[float]
+    risk_low: list[float]
+    risk_high: list[float]
+    rul_p10_days: float | None
+    rul_p50_days: float | None
+    rul_p90_days: float | None
+    model_version: int
+
+    @staticmethod
+    def resolve_failure_mode(forecast: Forecast) -> str:
+        return forecast.failure_mode.code
+
+    @staticmethod
+    def resolve_model_version(forecast: Forecast) -> int:
+        return forecast.model_version.version
+
+
+class WorkOrderOut(Schema):
+    number: int
+    title: str
+    asset: str
+    failure_mode: str | None
+    job_plan: str
+    type: str
+    state: str
+    priority: int
+    earliest_at: dt.datetime | None
+    latest_at: dt.datetime | None
+    best_at: dt.datetime | None
+    saving: Decimal | None
+
+    @staticmethod
+    def resolve_asset(work_order: WorkOrder) -> str:
+        return work_order.asset.code
+
+    @staticmethod
+    def resolve_failure_mode(work_order: WorkOrder) -> str | None:
+        return work_order.failure_mode.code if work_order.failure_mode else None
+
+    @staticmethod
+    def resolve_job_plan(work_order: WorkOrder) -> str:
+        return work_order.job_plan.code
+
+
+class WorkOrderPage(Schema):
+    count: int
+    items: list[WorkOrderOut]
+
+
+class AssignmentOut(Schema):
+    work_order: int
+    asset: str
+    title: str
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    technicians: list[str]
+    pinned: bool
+
+    @staticmethod
+    def resolve_work_order(assignment: Assignment) -> int:
+        return assignment.work_order.number
+
+    @staticmethod
+    def resolve_asset(assignment: Assignment) -> str:
+        return assignment.work_order.asset.code
+
+    @staticmethod
+    def resolve_title(assignment: Assignment) -> str:
+        return assignment.work_order.title
+
+    @staticmethod
+    def resolve_technicians(assignment: Assignment) -> list[str]:
+        return [technician.code for technician in assignment.technicians.all()]
+
+
+class ScheduleOut(Schema):
+    number: int
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+    published_at: dt.datetime
+    expected_cost: Decimal
+    currency: str
+    assignments: list[AssignmentOut]
+
+    @staticmethod
+    def resolve_expected_cost(schedule: Schedule) -> Decimal:
+        return Decimal(schedule.cost_minor) / 100
+
+    @staticmethod
+    def resolve_currency(schedule: Schedule) -> str:
+        return schedule.site.currency
+
+
+class RefusedRowOut(Schema):
+    row: int
+    field: str
+    reason: str
+
+
+class ImportOut(Schema):
+    """`errors` holds the first hundred refused rows."""
+
+    id: int
+    door: str
+    table: str
+    file_name: str
+    dry_run: bool
+    state: str
+    received: int
+    new: int
+    changed: int
+    duplicate: int
+    refused: int
+    error: str
+    recorded_at: dt.datetime
+    finished_at: dt.datetime | None
+    errors: list[RefusedRowOut]
+
+    @staticmethod
+    def resolve_errors(batch: Import) -> list[RefusedRowOut]:
+        rows = batch.rejected_rows.all()[:100]
+        return [RefusedRowOut(row=row.row, field=row.field, reason=row.reason) for row in rows]
