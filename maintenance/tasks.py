@@ -96,17 +96,17 @@ def perform(*, operation_id: int, clock: Callable[[], dt.datetime]) -> bool:
     run = operations.lease(operation_id=operation_id, clock=clock)
     if run is None:
         return False
-    with Heart(run):
-        try:
+    try:
+        with Heart(run):
             STAGES[run.kind](run)
-            run.finish()
-        except Overtaken:
-            log.warning("run_overtaken", operation_id=operation_id, run=run.number)
-            return False
-        except Exception as error:
-            log.exception("operation_failed", operation_id=operation_id, kind=str(run.kind))
-            run.fail(f"{type(error).__name__}: {error}")
-            raise
+        run.finish()
+    except Overtaken:
+        log.warning("run_overtaken", operation_id=operation_id, run=run.number)
+        return False
+    except Exception as error:
+        log.exception("operation_failed", operation_id=operation_id, kind=str(run.kind))
+        run.fail(f"{type(error).__name__}: {error}")
+        raise
     return True
 
 

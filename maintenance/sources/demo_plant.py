@@ -65,6 +65,7 @@ def _register_tables(plant: Plant, language: str) -> Iterator[tuple[str, Rows]]:
             downtime_hourly_cost="downtime_rate",
             secondary_cost="secondary_cost",
             safety_cost="safety_cost",
+            expert_mtbf_days="expert_mtbf_days",
         ),
     )
     yield "assets", [_asset_row(row, language) for _, row in register.assets.iterrows()]
