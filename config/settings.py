@@ -204,7 +204,7 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 # lost message costs time, never work.
 
 LONGEST_TASK_SECONDS = env.number("VIGIA_LONGEST_TASK_SECONDS", default=4 * 3600, at_least=60)
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default="filesystem://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default="filesystem://localhost")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
