@@ -107,7 +107,7 @@ class Part:
 def prospect(asset: Asset) -> Prospect:
     newest = (
         Forecast.objects.filter(asset=asset)
-        .latest()
+        .newest()
         .select_related("failure_mode", "model_version")
         .order_by("-risk_14_days")
     )

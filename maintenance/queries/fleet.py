@@ -224,7 +224,7 @@ def _latest(user: AnyUser, site: Site) -> dict[int, list[Forecast]]:
     forecasts = (
         Forecast.objects.for_user(user)
         .of_site(site)
-        .latest()
+        .newest()
         .filter(state__in=risk.SAYS_SOMETHING)
         .select_related("failure_mode")
         .defer("risk_low", "risk_high", "reasons")

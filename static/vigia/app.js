@@ -53,6 +53,12 @@ const vigia = (() => {
   // A view may answer with the header HX-Trigger: {"vigia:toast": {"text": ..., "tone": ...}}.
   document.addEventListener("vigia:toast", (event) => toast(event.detail.text, event.detail));
 
+  // The order chosen in the head of a table stays when its filter form asks again.
+  document.addEventListener("htmx:pushedIntoHistory", () => {
+    const sort = new URLSearchParams(location.search).get("sort");
+    for (const kept of document.querySelectorAll(".filters [name=sort]")) kept.value = sort ?? "";
+  });
+
   // <select data-submit-on-change>: a choice that needs no further button.
   document.addEventListener("change", (event) => {
     const control = event.target.closest("[data-submit-on-change]");

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,6 +38,18 @@ def test_an_icon_may_be_named_with_its_style() -> None:
 def test_an_unknown_icon_is_refused() -> None:
     with pytest.raises(IconDoesNotExist):
         drawn('{% icon "no-such-thing" %}')
+
+
+def icons_of_templates() -> list[str]:
+    """Every icon that a template names, or hands to a component."""
+    named = re.compile(r"""(?:icon|action_icon)[ =]"([a-z0-9/-]+)\"""")
+    texts = [path.read_text() for path in Path("templates").rglob("*.html")]
+    return sorted({name for text in texts for name in named.findall(text)})
+
+
+@pytest.mark.parametrize("name", icons_of_templates())
+def test_every_icon_that_a_template_names_exists(name: str) -> None:
+    assert "<svg" in ui.icon(name)
 
 
 def test_every_icon_of_states_and_bands_exists() -> None:
