@@ -31,30 +31,38 @@ def read_histories(folder: Path) -> list[AssetHistory]:
     """One history per machine, by number."""
     telemetry = pd.read_csv(folder / "PdM_telemetry_daily.csv")
     telemetry["known_us"] = _instants_us(telemetry["date"]) + DAY_US
-    telemetry["machineID"] = telemetry["machineID"].astype(int)
-    machines = pd.read_csv(folder / "PdM_machines.csv").sort_values("machineID")
+    first_us, last_us = (int(telemetry["known_us"].agg(end)) for end in ("min", "max"))
     replaced = _events(folder / "PdM_maint.csv", "comp")
     failed = _events(folder / "PdM_failures.csv", "failure")
     errors = _events(folder / "PdM_errors.csv", "errorID")
-    readings = dict(iter(telemetry.groupby("machineID")))
-    models = sorted(machines["model"].unique())
-    first_replacement = min(int(at.min()) for kinds in replaced.values() for at in kinds.values())
+    known_since_us = min(int(at_us[0]) for by in replaced.values() for at_us in by.values())
     return [
         AssetHistory(
-            asset_id=str(machine.machineID),
+            asset_id=str(number),
             asset_class="machine",
-            commissioned_us=first_replacement,
-            observed_from_us=int(telemetry["known_us"].min()) - DAY_US,
-            observed_until_us=int(telemetry["known_us"].max()),
-            readings=_series(readings[machine.machineID]),
-            events=errors.get(machine.machineID, {}),
-            renewals=replaced.get(machine.machineID, {}),
-            failures=failed.get(machine.machineID, {}),
-            statics={"age_years": float(machine.age)}
-            | {model: float(machine.model == model) for model in models},
+            commissioned_us=known_since_us,
+            observed_from_us=first_us - DAY_US,
+            observed_until_us=last_us,
+            readings=_series(telemetry[telemetry["machineID"] == number]),
+            events=errors.get(number, {}),
+            renewals=replaced.get(number, {}),
+            failures=failed.get(number, {}),
+            statics=statics,
         )
-        for machine in machines.itertuples()
+        for number, statics in _machines(folder / "PdM_machines.csv").items()
     ]
+
+
+def _machines(path: Path) -> dict[int, dict[str, float]]:
+    """Age in years and one column per model, by machine number."""
+    rows = pd.read_csv(path).sort_values("machineID")
+    described = pd.get_dummies(rows["model"], dtype=float).assign(age_years=rows["age"])
+    return {
+        int(number): {str(key): float(value) for key, value in machine.items()}
+        for number, machine in zip(
+            rows["machineID"], described.to_dict(orient="records"), strict=True
+        )
+    }
 
 
 def _series(rows: pd.DataFrame) -> dict[str, Series]:
@@ -67,11 +75,15 @@ def _series(rows: pd.DataFrame) -> dict[str, Series]:
 
 def _events(path: Path, kind: str) -> dict[int, dict[str, Instants]]:
     rows = pd.read_csv(path)
-    rows["at_us"] = _instants_us(rows["datetime"])
-    found: dict[int, dict[str, Instants]] = {}
-    for (machine, name), group in rows.groupby(["machineID", kind]):
-        found.setdefault(int(machine), {})[str(name)] = np.unique(group["at_us"].to_numpy())
-    return found
+    at_us = _instants_us(rows["datetime"]).to_numpy()
+    machine, name = rows["machineID"].to_numpy(), rows[kind].to_numpy()
+    return {
+        int(number): {
+            str(one): np.unique(at_us[(machine == number) & (name == one)])
+            for one in np.unique(name[machine == number])
+        }
+        for number in np.unique(machine)
+    }
 
 
 def _instants_us(texts: pd.Series) -> pd.Series:

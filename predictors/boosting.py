@@ -19,7 +19,7 @@ class Boosting:
     rounds: int = 200
     patience: int = 15
     learning_rate: float = 0.1
-    depth: int = 4
+    depth: int = 6
     leaf_weight: float = 2.0
     ridge: float = 5.0
     column_share: float = 0.5
