@@ -5,13 +5,15 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 
 from scheduler import Problem, Result, Schedule, Status, Why, check_move, explain, solve
-from tests.unit.scheduler.problems import problems
+from tests.unit.scheduler.problems import contended_problems, problems
 
 quick = settings(
     max_examples=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+anything = contended_problems() | problems()
+unpinned = contended_problems() | problems(with_pins=False)
 
 
 def answer(problem: Problem) -> Result:
@@ -19,7 +21,7 @@ def answer(problem: Problem) -> Result:
 
 
 @quick
-@given(problems())
+@given(anything)
 def test_any_problem_is_answered_and_only_pins_break_rules(problem: Problem) -> None:
     result = answer(problem)
     pinned = {job.id for job in problem.jobs if job.pin is not None}
@@ -28,7 +30,7 @@ def test_any_problem_is_answered_and_only_pins_break_rules(problem: Problem) -> 
 
 
 @quick
-@given(problems())
+@given(anything)
 def test_the_reported_cost_is_the_recomputed_cost_to_the_cent(problem: Problem) -> None:
     result = answer(problem)
     assert result.cost == result.schedule.cost(problem)
@@ -38,7 +40,7 @@ def test_the_reported_cost_is_the_recomputed_cost_to_the_cent(problem: Problem) 
 
 
 @quick
-@given(problems())
+@given(anything)
 def test_every_job_left_out_is_explained_and_none_would_pay(problem: Problem) -> None:
     result = answer(problem)
     scheduled = set(result.schedule.by_job)
@@ -51,7 +53,7 @@ def test_every_job_left_out_is_explained_and_none_would_pay(problem: Problem) ->
 
 
 @quick
-@given(problems(with_pins=False))
+@given(unpinned)
 def test_an_unlock_breaks_only_what_it_says_and_costs_what_it_says(problem: Problem) -> None:
     result = answer(problem)
     for left in result.left_out:
@@ -70,7 +72,7 @@ def test_an_unlock_breaks_only_what_it_says_and_costs_what_it_says(problem: Prob
 
 
 @quick
-@given(problems())
+@given(anything)
 def test_problem_result_and_schedule_survive_json(problem: Problem) -> None:
     result = answer(problem)
     assert Problem.from_json(problem.to_json()) == problem
@@ -79,7 +81,7 @@ def test_problem_result_and_schedule_survive_json(problem: Problem) -> None:
 
 
 @quick
-@given(problems())
+@given(anything)
 def test_the_same_problem_seed_and_effort_give_the_same_schedule(problem: Problem) -> None:
     first, second = answer(problem), answer(problem)
     assert first.schedule == second.schedule

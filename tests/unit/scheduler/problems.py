@@ -163,3 +163,44 @@ def problems(draw: st.DrawFn, *, most_jobs: int = 5, with_pins: bool = True) -> 
         ),
         frozen_until_minute=draw(st.sampled_from((0, 0, 0, 2 * HOUR))),
     )
+
+
+@st.composite
+def contended_problems(draw: st.DrawFn, *, most_jobs: int = 4) -> Problem:
+    """Jobs that could each be done, and that want the same people, tool, part and asset."""
+    skills = st.dictionaries(st.sampled_from(SKILLS), st.integers(1, 2), min_size=1, max_size=2)
+    people = [
+        Technician(
+            id=f"T{index}",
+            skills=draw(skills),
+            shifts=tuple(Interval(day, day + 4 * HOUR) for day in (0, DAY)[index % 2 :]),
+            overtime=draw(tuples_of(st.just(Interval(4 * HOUR, 6 * HOUR)), 1)),
+            price_per_hour=draw(st.sampled_from((0, 7, 30))),
+            overtime_premium_per_hour=draw(st.sampled_from((0, 5))),
+        )
+        for index in range(draw(st.integers(1, 2)))
+    ]
+    roles = st.builds(Role, st.sampled_from(SKILLS), st.just(1), st.integers(1, 2))
+    wanted = [
+        Job(
+            id=f"J{index}",
+            asset_id=draw(st.sampled_from(("A0", "A1"))),
+            duration_minutes=draw(st.sampled_from((60, 120, 150, 240))),
+            cost_by_day=tuple(draw(st.lists(money, min_size=2, max_size=2))),
+            leave_out_cost=draw(st.integers(300, 1500)),
+            roles=(draw(roles),),
+            tools=draw(tuples_of(st.just(ToolNeed("tool")), 1)),
+            parts=draw(tuples_of(st.just(PartNeed("part")), 1)),
+            predecessors=(f"J{index - 1}",) if index and draw(st.booleans()) else (),
+            published=draw(published()) if draw(st.booleans()) else None,
+        )
+        for index in range(draw(st.integers(2, most_jobs)))
+    ]
+    return Problem(
+        day_starts_minutes=(0, DAY, 2 * DAY),
+        jobs=tuple(wanted),
+        technicians=tuple(people),
+        assets=(Asset("A0"), Asset("A1", windows=(Window(0, DAY, 20), Window(DAY, 2 * DAY)))),
+        tools=(ToolType("tool", 1, outages=draw(tuples_of(outages(), 1))),),
+        parts=(Part("part", draw(st.integers(0, 2)), deliveries=(Delivery(3 * HOUR, 1),)),),
+    )
