@@ -74,7 +74,7 @@ def read(point_ids: Sequence[int], start_us: int, end_us: int) -> dict[int, tupl
     }
     points, instants, values = _select(point_ids, start_us, end_us)
     starts = np.flatnonzero(np.diff(points, prepend=-1))
-    ends = np.append(starts[1:], len(points))
+    ends = np.append(starts, len(points))[1:]
     for first, end in zip(starts, ends, strict=True):
         found[int(points[first])] = (instants[first:end], values[first:end])
     return found
