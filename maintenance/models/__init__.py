@@ -1,4 +1,7 @@
-"""All tables. A module's foreign keys point only to modules above it in this list."""
+"""All tables. A module's foreign keys point only to itself and to those before it:
+
+access, assets, operations, readings, prognosis, resources, work, schedules.
+"""
 
 from maintenance.models.access import (
     ApiToken,
