@@ -18,7 +18,7 @@ class Move:
 
     Attributes:
         violations: every rule broken that was not broken before, and every rule that the moved
-            job breaks where it is now.
+            job breaks where it is now; its own first.
         cost: of the whole schedule after the move.
         cost_change: against the schedule before it.
     """
@@ -55,6 +55,7 @@ def check_move(
         for violation in after.violations(problem)
         if violation.job_id == job_id or _key(violation) not in before
     ]
+    violations.sort(key=lambda violation: violation.job_id != job_id)
     cost = after.cost(problem)
     change = cost.total - schedule.cost(problem).total
     return Move(assignment, tuple(violations), cost, change)
