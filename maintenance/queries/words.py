@@ -16,8 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from maintenance.choices import LeftOutClass
-from maintenance.models import LeftOut
+from maintenance.models import LeftOut, Site, Technician
 
 if TYPE_CHECKING:
     from scheduler.assignment import Parameter
@@ -53,7 +52,51 @@ RULE_WORDS: dict[str, Promise] = {
     "predecessor_left_out": _("%(other)s must be finished first, and it is left out."),
     "predecessor_not_finished": _("%(other)s must be finished before it starts."),
 }
+BLOCKED_WORDS: dict[str, Promise] = {
+    "longer_than_any_shift": _(
+        "The work takes %(needed_duration)s; no shift of those who can do it is longer than "
+        "%(longest_duration)s."
+    ),
+    "longer_than_schedule": _(
+        "The work takes %(needed_duration)s, longer than what is left of the schedule."
+    ),
+    "too_few_people": _("It needs %(needed)s people; there are %(available)s."),
+}
+WAIVER_WORDS: dict[str, Promise] = {
+    "window": _("Let the asset stop at another time"),
+    "dates": _("Change its dates"),
+    "predecessor": _("Do without the work before it"),
+    "skill": _("Find somebody else with the skill"),
+    "certificate": _("Renew the certificate"),
+    "absence": _("Move the absence"),
+    "shift": _("Work beyond the shift"),
+    "technician": _("Free the technician of other work"),
+    "asset": _("Let other work on the asset wait"),
+    "tool": _("Get one more tool"),
+    "calibration": _("Have the tool calibrated in time"),
+    "part": _("Have the part delivered in time"),
+}
+GENERAL_WORDS: dict[str, Promise] = {
+    "technician": _("Somebody"),
+    "skill": _("the skill"),
+    "level": _("the level"),
+    "has": _("a lower level"),
+    "asset": _("The asset"),
+    "tool": _("A tool"),
+    "part": _("A part"),
+    "other": _("Other work"),
+    "needed": _("more"),
+    "available": _("fewer"),
+    "reason": _("not there"),
+}
+KIND_WORDS: dict[str, Promise] = {
+    "economic": _("Waiting is cheaper than doing it now."),
+    "structural": _("It cannot be done in these days as things are."),
+    "contention": _("There is no room beside work that matters more."),
+    "possible": _("It would fit and pay: optimise again, or place it by hand."),
+}
 MOMENTS = frozenset({"until", "earliest", "latest", "pinned", "next_delivery"})
+DURATIONS = frozenset({"needed", "given", "longest"})
 OUTAGE_REASONS: dict[str, Promise] = {"calibration": _("calibration")}
 
 
@@ -61,7 +104,7 @@ def rule_words(code: str, parameters: Mapping[str, Parameter], *, starts_at: dt.
     """What a broken rule means. Minutes count from `starts_at`, the start of the schedule."""
     if code == "crew_incomplete":
         return _crew_incomplete(parameters)
-    template = RULE_WORDS.get(code)
+    template = RULE_WORDS.get(code) or BLOCKED_WORDS.get(code)
     if template is None:
         return gettext("A rule of the schedule is broken (%(code)s).") % {"code": code}
     sentence = str(template) % _spoken(parameters, starts_at)
@@ -72,20 +115,27 @@ def rule_words(code: str, parameters: Mapping[str, Parameter], *, starts_at: dt.
 
 
 def _crew_incomplete(parameters: Mapping[str, Parameter]) -> str:
-    missing = int(parameters["missing"])
+    missing = int(parameters.get("missing", 1))
     sentence = ngettext(
         "%(missing)s person with %(skill)s (level %(level)s or above) is missing.",
         "%(missing)s people with %(skill)s (level %(level)s or above) are missing.",
         missing,
     )
-    return sentence % parameters
+    spoken = _Spoken({name: str(value) for name, value in parameters.items()})
+    return sentence % (spoken | {"missing": str(missing)})
 
 
-def _spoken(parameters: Mapping[str, Parameter], starts_at: dt.datetime) -> dict[str, str]:
-    spoken = {name: _of_kind(name)(value, starts_at) for name, value in parameters.items()}
-    for name in ("needed", "given"):
-        if isinstance(parameters.get(name), int):
-            spoken[f"{name}_duration"] = duration_words(int(parameters[name]))
+class _Spoken(dict[str, str]):
+    """Parameters in words; what nobody told takes a general word."""
+
+    def __missing__(self, name: str) -> str:
+        return str(GENERAL_WORDS.get(name, "…"))
+
+
+def _spoken(parameters: Mapping[str, Parameter], starts_at: dt.datetime) -> _Spoken:
+    spoken = _Spoken({name: _of_kind(name)(value, starts_at) for name, value in parameters.items()})
+    for name in DURATIONS & parameters.keys():
+        spoken[f"{name}_duration"] = duration_words(int(parameters[name]))
     return spoken
 
 
@@ -112,8 +162,9 @@ def duration_words(minutes: int) -> str:
 
 @dataclass(frozen=True)
 class UnlockWords:
-    """One change that would bring the work in: what to solve, where it would stand, its worth."""
+    """One change that would bring the work in: what to do, where it would stand, its worth."""
 
+    actions: list[str]
     obstacles: list[str]
     starts_at: dt.datetime
     technicians: list[str]
@@ -124,16 +175,26 @@ class UnlockWords:
 class LeftOutWords:
     """Why work waits: the class of reason, the rules in the way, what would change it."""
 
-    kind: LeftOutClass
+    kind: str
     obstacles: list[str]
     unlocks: list[UnlockWords]
+
+    @property
+    def label(self) -> Promise:
+        return KIND_WORDS.get(self.kind, KIND_WORDS["contention"])
+
+
+def technician_names(site: Site) -> dict[str, str]:
+    """By the id that schedules know them by."""
+    rows = Technician.objects.filter(site=site).values_list("pk", "name")
+    return {str(pk): name for pk, name in rows}
 
 
 def left_out_words(left_out: LeftOut, *, names: Mapping[str, str]) -> LeftOutWords:
     """`names` gives technicians by their id in the schedule."""
     starts_at = left_out.schedule.starts_at
     return LeftOutWords(
-        kind=LeftOutClass(left_out.reason_class),
+        kind=left_out.reason_class,
         obstacles=_sentences(left_out.rules, starts_at),
         unlocks=[_unlock(unlock, starts_at, names) for unlock in left_out.unlocks],
     )
@@ -143,6 +204,7 @@ def _unlock(
     unlock: Mapping[str, Any], starts_at: dt.datetime, names: Mapping[str, str]
 ) -> UnlockWords:
     return UnlockWords(
+        actions=[str(WAIVER_WORDS.get(waiver, waiver)) for waiver in unlock["waivers"]],
         obstacles=_sentences(unlock["broken"], starts_at),
         starts_at=starts_at + dt.timedelta(minutes=unlock["start_minute"]),
         technicians=[names[i] for i in unlock["technician_ids"] if i in names],

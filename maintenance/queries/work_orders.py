@@ -18,12 +18,10 @@ from maintenance.models import (
     JobPlanPart,
     LeftOut,
     Schedule,
-    Site,
-    Technician,
     WorkOrder,
 )
 from maintenance.models.work import WorkOrderQuerySet
-from maintenance.queries.words import LeftOutWords, left_out_words, risk_band
+from maintenance.queries.words import LeftOutWords, left_out_words, risk_band, technician_names
 
 DEFAULT_SORT = "-saving"
 SORTS = {
@@ -178,12 +176,6 @@ def standings(work_order: WorkOrder) -> list[Standing]:
         Standing(reason.schedule, None, left_out_words(reason, names=names)) for reason in reasons
     ]
     return sorted(found, key=lambda standing: standing.schedule.state)
-
-
-def technician_names(site: Site) -> dict[str, str]:
-    """By the id that schedules know them by."""
-    rows = Technician.objects.filter(site=site).values_list("pk", "name")
-    return {str(pk): name for pk, name in rows}
 
 
 def _places() -> Prefetch[str, QuerySet[Assignment], str]:

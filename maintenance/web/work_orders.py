@@ -202,10 +202,14 @@ def _tell(
 ) -> None:
     count = len(done)
     if done and dismissed:
-        words = ngettext("%(n)s work order was dismissed.", "%(n)s work orders were dismissed.", count)
+        words = ngettext(
+            "%(n)s work order was dismissed.", "%(n)s work orders were dismissed.", count
+        )
         messages.success(request, words % {"n": count})
     elif done:
-        words = ngettext("%(n)s work order was accepted.", "%(n)s work orders were accepted.", count)
+        words = ngettext(
+            "%(n)s work order was accepted.", "%(n)s work orders were accepted.", count
+        )
         messages.success(request, words % {"n": count})
     if refused:
         numbers = ", ".join(str(each.number) for each in refused)

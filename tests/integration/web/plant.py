@@ -154,7 +154,7 @@ class Builder:
                 code=f"SP-{n:03}",
                 name=name,
                 unit_cost=120 + 80 * n,
-                stock=(9, 2, 1, 0, 6)[n],
+                stock=(20, 9, 8, 2, 14)[n],
                 **known,
             )
             for n, name in enumerate(PARTS)
