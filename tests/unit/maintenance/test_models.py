@@ -15,8 +15,7 @@ from maintenance.choices import Permission, Role
 from maintenance.models import Site
 from maintenance.models.access import SiteScoped, SiteScopedQuerySet
 
-ORDER = [name.strip(" .
-") for name in maintenance.models.__doc__.rpartition(":")[2].split(",")]
+ORDER = re.findall(r"\w+", (maintenance.models.__doc__ or "").rpartition(":")[2])
 FOLDER = Path(maintenance.models.__file__).parent
 TABLES = [
     model
