@@ -175,16 +175,6 @@ def number(value: float | None, decimals: int = 0) -> str:
 
 
 @register.filter
-def measured(value: float | None) -> str:
-    """A measured value with about three significant figures."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    size = abs(value)
-    decimals = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 0.1 else 4
-    return number(value, decimals)
-
-
-@register.filter
 def percent(share: float | None) -> str:
     """A share of one as a whole percentage, never rounded into certainty."""
     if share is None or not math.isfinite(share):
@@ -321,18 +311,6 @@ def reason_bar(share: float) -> SafeString:
         "raises" if share > 0 else "lowers",
         f"{100 if share > 0 else 100 - length:.1f}",
         f"{length:.1f}",
-    )
-
-
-@register.simple_tag
-def share_bar(share: float, tone: str = "info") -> SafeString:
-    """A filled track for a share of one; the figure stands beside it in words."""
-    return format_html(
-        '<svg class="share-bar tone-{}" viewBox="0 0 100 6" preserveAspectRatio="none"'
-        ' aria-hidden="true" focusable="false"><rect class="track" width="100" height="6"/>'
-        '<rect class="fill" width="{}" height="6"/></svg>',
-        tone,
-        f"{min(1.0, max(0.0, share)) * 100:.1f}",
     )
 
 

@@ -100,24 +100,9 @@ def test_a_share_is_never_rounded_into_certainty(share: float | None, words: str
     assert ui.percent(share) == words.replace("_", NBSP)
 
 
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        (0, "0"),
-        (14776, "14,776"),
-        (139.26, "139"),
-        (61.44, "61.4"),
-        (6.4, "6.40"),
-        (0.0123, "0.0123"),
-    ],
-)
-def test_a_measured_value_has_about_three_significant_figures(value: float, words: str) -> None:
-    assert ui.measured(value) == words
-
-
 def test_numbers_follow_the_language_of_the_reader() -> None:
     with translation.override("es"):
-        assert ui.measured(61.44) == "61,4"
+        assert ui.number(61.44, 1) == "61,4"
         assert ui.number(14776) == f"14{NBSP}776"
 
 
@@ -201,10 +186,6 @@ def test_a_reason_that_raises_the_risk_reaches_to_the_right_of_the_middle() -> N
 
 def test_a_reason_that_lowers_the_risk_reaches_to_the_left_of_the_middle() -> None:
     assert 'class="lowers" x="75.0" y="1" width="25.0"' in ui.reason_bar(-0.25)
-
-
-def test_a_share_bar_never_leaves_its_track() -> None:
-    assert 'width="100.0"' in ui.share_bar(1.7)
 
 
 @pytest.mark.parametrize(
