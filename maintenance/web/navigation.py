@@ -19,18 +19,38 @@ class Section:
     label: Promise
     icon: str
     permissions: frozenset[Permission]
+    holds: tuple[str, ...]
 
 
 SECTIONS = (
-    Section("fleet", _("Fleet"), "outline/heart-rate-monitor", frozenset({Permission.READ_ASSETS})),
+    Section(
+        "fleet",
+        _("Fleet"),
+        "outline/heart-rate-monitor",
+        frozenset({Permission.READ_ASSETS}),
+        ("fleet", "asset"),
+    ),
     Section(
         "work_orders",
         _("Work orders"),
         "outline/clipboard-check",
         frozenset({Permission.READ_WORK, Permission.OWN_WORK}),
+        ("work_order", "work_orders"),
     ),
-    Section("schedule", _("Schedule"), "outline/calendar-time", frozenset({Permission.READ_WORK})),
-    Section("data", _("Data"), "outline/database-import", frozenset({Permission.READ_ASSETS})),
+    Section(
+        "schedule",
+        _("Schedule"),
+        "outline/calendar-time",
+        frozenset({Permission.READ_WORK}),
+        ("schedule",),
+    ),
+    Section(
+        "data",
+        _("Data"),
+        "outline/database-import",
+        frozenset({Permission.READ_ASSETS}),
+        ("data",),
+    ),
 )
 
 
@@ -67,7 +87,7 @@ def _entry(request: HttpRequest, section: Section, site: Site | None) -> MenuEnt
         label=section.label,
         icon=section.icon,
         url=reverse(section.name),
-        active=here == section.name or here.startswith(section.name.removesuffix("s")),
+        active=here.startswith(section.holds),
         badge=_proposed(request, site) if section.name == "work_orders" else 0,
     )
 
