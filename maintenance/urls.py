@@ -1,4 +1,4 @@
-"""The routes of the application; each view says who may open it (`web.access`)."""
+"""The routes of the application; each view says who may open it (`maintenance.access`)."""
 
 from django.urls import URLPattern, URLResolver, path
 

@@ -16,12 +16,12 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
+from maintenance.access import by_token
 from maintenance.api.bodies import json_body
 from maintenance.api.tokens import Problem, token_of
 from maintenance.choices import ImportDoor, TokenScope
 from maintenance.flow import ingest
 from maintenance.models import Site
-from maintenance.web.access import by_token
 
 MOST_ROWS = 50_000
 # An instant without its offset is refused here: a machine can say which it means.

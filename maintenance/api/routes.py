@@ -14,6 +14,7 @@ from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 from ninja.security import HttpBearer
 
+from maintenance.access import by_token, public, signed_in
 from maintenance.api import describe
 from maintenance.api.schemas import (
     AssetOut,
@@ -29,7 +30,6 @@ from maintenance.api.tokens import Problem as Refusal
 from maintenance.api.tokens import token_of
 from maintenance.choices import TokenScope, WorkOrderState
 from maintenance.models import ApiToken, Asset, Forecast, Import, Schedule, Site, WorkOrder
-from maintenance.web.access import by_token, public, signed_in
 
 MOST_ITEMS = 500
 _MARKS = {"openapi-json": public, "openapi-view": signed_in, "api-root": public}

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from maintenance.access import SiteRequest, requires
 from maintenance.choices import Permission
 from maintenance.instants import days_between, to_us
 from maintenance.models import Asset, Site, WorkOrder
@@ -21,7 +22,6 @@ from maintenance.queries import assets as queries
 from maintenance.queries import readings
 from maintenance.queries.reasons import told
 from maintenance.queries.words import RISK_BANDS
-from maintenance.web.access import SiteRequest, requires
 from maintenance.web.work_order_forms import DismissForm
 
 TABLE_DAYS = (1, 3, 7, 14, 30, 60, 90)

@@ -22,12 +22,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from maintenance import tasks
+from maintenance.access import SiteRequest, requires
 from maintenance.choices import ImportDoor, Permission
 from maintenance.flow import ingest
 from maintenance.models import Asset, Import, MeasurementPoint, RejectedRow, Site
 from maintenance.queries import data as queries
 from maintenance.sources import delimited, mappings, templates
-from maintenance.web.access import SiteRequest, requires
 from maintenance.web.csv_download import csv_download
 from maintenance.web.data_forms import TABLE_WORDS, UploadForm
 

@@ -16,12 +16,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from maintenance.access import SiteRequest, signed_in
 from maintenance.choices import Permission
 from maintenance.models import FunctionalLocation, Site, User
 from maintenance.queries import fleet as queries
 from maintenance.queries import outlook
 from maintenance.templatetags.ui import RISK_WORDS
-from maintenance.web.access import SiteRequest, signed_in
 from maintenance.web.csv_download import Cell, csv_download
 
 ROWS_A_PAGE = 50

@@ -8,7 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
-from maintenance.web.access import public
+from maintenance.access import public
 
 LIMIT_SECONDS = 2
 

@@ -14,9 +14,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from maintenance import operations
+from maintenance.access import SiteRequest, signed_in
 from maintenance.models import Operation, Site
 from maintenance.queries import operations as queries
-from maintenance.web.access import SiteRequest, signed_in
 
 FRAGMENT = "operations/operation.html#progress"
 

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from maintenance import tasks
+from maintenance.access import SiteRequest, requires
 from maintenance.choices import Permission
 from maintenance.flow import schedule as flow
 from maintenance.models import Schedule, Site, Technician, WorkOrder
@@ -25,7 +26,6 @@ from maintenance.queries import operations as operation_queries
 from maintenance.queries import schedule as queries
 from maintenance.queries.timeline import By, Timeline, bar, document, loads, technicians
 from maintenance.queries.violations import sentences
-from maintenance.web.access import SiteRequest, requires
 from maintenance.web.csv_download import Cell, csv_download
 from maintenance.web.schedule_page import around, page, publish_dialog, work_order_panel
 from maintenance.web.schedule_requests import BadBody, Change, Pinning, Placing, read_revision

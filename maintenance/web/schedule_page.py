@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from maintenance.access import SiteRequest
 from maintenance.choices import Permission, ScheduleState
 from maintenance.models import Assignment, LeftOut, Schedule, Site, WorkOrder
 from maintenance.queries import operations as operation_queries
@@ -19,7 +21,6 @@ from maintenance.queries.places import BestPlace, best_places
 from maintenance.queries.timeline import visible_hours, wall_clock
 from maintenance.queries.words import left_out_words, technician_names
 from maintenance.queries.work_orders import parts_needed
-from maintenance.web.access import SiteRequest
 
 TEMPLATE = "schedule/page.html"
 
@@ -39,6 +40,7 @@ def page(request: SiteRequest, schedule: Schedule | None) -> HttpResponse:
             "settings": _settings(request, schedule),
             "words": _words(),
             "others": _others(request, schedule),
+            "keyboard_help_rows": "schedule/keys.html",
         }
     return render(request, TEMPLATE, context)
 
@@ -136,12 +138,15 @@ def _why(left_out: LeftOut | None) -> Any:
 
 
 def _start(schedule: Schedule, place: Assignment | None, places: list[BestPlace]) -> str:
-    """What the form offers: where it stands, else the best free place, else the start."""
+    """What the form offers: where it stands, else the best free place, else the next morning."""
+    zone = ZoneInfo(schedule.site.time_zone)
     if place is not None:
-        return wall_clock(place.starts_at, ZoneInfo(schedule.site.time_zone))
+        return wall_clock(place.starts_at, zone)
     if places:
         return places[0].clock
-    return wall_clock(schedule.starts_at, ZoneInfo(schedule.site.time_zone))
+    first_hour, _last = visible_hours(schedule)
+    day = max(schedule.starts_at, timezone.now()).astimezone(zone) + dt.timedelta(days=1)
+    return wall_clock(day.replace(hour=first_hour, minute=0), zone)
 
 
 def _settings(request: SiteRequest, schedule: Schedule) -> dict[str, Any]:

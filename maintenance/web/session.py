@@ -10,8 +10,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
+from maintenance.access import SiteRequest, public, signed_in
 from maintenance.models import Site
-from maintenance.web.access import SiteRequest, public, signed_in
 from maintenance.web.middleware import SESSION_KEY
 
 sign_in = public(

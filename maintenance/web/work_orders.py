@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
+from maintenance.access import SiteRequest, requires, signed_in
 from maintenance.choices import Permission, WorkOrderState
 from maintenance.flow import advise
 from maintenance.models import Site, WorkOrder
@@ -24,7 +25,6 @@ from maintenance.queries import work_orders as queries
 from maintenance.queries.reasons import told
 from maintenance.queries.words import risk_band
 from maintenance.queries.work_order_history import work_order_history
-from maintenance.web.access import SiteRequest, requires, signed_in
 from maintenance.web.csv_download import Cell, csv_download
 from maintenance.web.work_order_forms import DismissForm, FilterForm, NewWorkOrderForm, classes_of
 
