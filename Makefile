@@ -124,7 +124,7 @@ messages: $(VENV)/installed ## Write new strings into the translation catalogues
 test: setup ## Tests that need nothing but this repository, on SQLite
 	@env -u VIGIA_TEST_DATABASE_URL -u VIGIA_REQUIRE_SERVICES VIGIA_HIDE_SERVICES=1 $(PYTEST)
 
-POSTGRES ?= postgresql://postgres@127.0.0.1:5432/vigia
+POSTGRES = $(or $(VIGIA_TEST_POSTGRES_URL),postgresql://postgres@127.0.0.1:5432/postgres)
 
 .PHONY: test-all
 test-all: setup ## All tests with the services around and Chromium; then those of the database on PostgreSQL

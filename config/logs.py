@@ -13,6 +13,7 @@ BEFORE: tuple[Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 )
+CHATTER = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
 
 
 def configure(settings: Mapping[str, str]) -> None:
@@ -43,6 +44,8 @@ def configure(settings: Mapping[str, str]) -> None:
                 }
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
+            # A sweep each few seconds would drown the rest; operations report themselves.
+            "loggers": {name: {"level": "WARNING"} for name in CHATTER},
             "root": {"handlers": ["stderr"], "level": settings["level"]},
         }
     )

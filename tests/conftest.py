@@ -27,6 +27,15 @@ SERVICES = {
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
+def pytest_sessionstart() -> None:
+    """Where the database chosen for the tests does not answer, say so once, not in each test."""
+    url = os.environ.get("VIGIA_TEST_DATABASE_URL", "")
+    if url.startswith("postgres") and not _answers(url):
+        wanted = os.environ.get("VIGIA_REQUIRE_SERVICES") == "1"
+        reason = "PostgreSQL does not answer at VIGIA_TEST_DATABASE_URL: nothing is tested on it"
+        pytest.exit(reason, returncode=1 if wanted else 0)
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Examples are run in the cores; what stands beside tests to support them has none."""
     supports = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
@@ -83,7 +92,7 @@ def _look_for_data(part: str) -> tuple[str, str]:
 def _answers(url: str) -> bool:
     address = urlsplit(url)
     try:
-        with socket.create_connection((address.hostname, address.port), timeout=2):
+        with socket.create_connection((address.hostname, address.port or 5432), timeout=2):
             return True
     except OSError:
         return False
