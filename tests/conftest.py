@@ -24,6 +24,7 @@ SERVICES = {
     "redis": ("VIGIA_TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
     "rabbitmq": ("VIGIA_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
 }
+PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "amqp": 5672}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -91,8 +92,9 @@ def _look_for_data(part: str) -> tuple[str, str]:
 
 def _answers(url: str) -> bool:
     address = urlsplit(url)
+    place = (address.hostname or "127.0.0.1", address.port or PORTS[address.scheme])
     try:
-        with socket.create_connection((address.hostname, address.port or 5432), timeout=2):
+        with socket.create_connection(place, timeout=2):
             return True
     except OSError:
         return False
