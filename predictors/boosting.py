@@ -59,6 +59,8 @@ class Trees:
 
     def contributions(self, x: Rows) -> Floats:
         """Exact Shapley values float64[n, p + 2] of the margin less its offset, base last."""
+        if not len(x):
+            return np.empty((0, x.shape[1] + 1))
         shares = self.booster.predict(xgboost.DMatrix(x, nthread=1), pred_contribs=True)
         return np.asarray(shares, dtype=np.float64)
 

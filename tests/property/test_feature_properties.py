@@ -27,7 +27,10 @@ loads = st.lists(
 
 
 def history(
-    readings: list[tuple[int, float]], errors: np.ndarray, renewals: np.ndarray, failures: np.ndarray
+    readings: list[tuple[int, float]],
+    errors: np.ndarray,
+    renewals: np.ndarray,
+    failures: np.ndarray,
 ) -> AssetHistory:
     at_us = np.array([at for at, _ in readings], dtype=np.int64)
     values = np.array([value for _, value in readings], dtype=np.float64)

@@ -65,7 +65,9 @@ def test_readings_that_cannot_matter_may_stay_unread(declared: FeatureSet) -> No
     for origin in np.arange(30, 120, 7) * DAY_US:
         since_us = needed_since_us(replace(history, readings={}), int(origin), declared)
         cut = {
-            key: Series(series.at_us[series.at_us > since_us], series.values[series.at_us > since_us])
+            key: Series(
+                series.at_us[series.at_us > since_us], series.values[series.at_us > since_us]
+            )
             for key, series in history.readings.items()
         }
         whole = build_features(history, np.array([origin]), declared)
