@@ -13,6 +13,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
@@ -171,12 +172,12 @@ def _one_by_one(told: list[Any]) -> _Rows:
 
 def _reading(told: Any) -> Reading:
     if not isinstance(told, dict):
-        raise ingest.Refused("row", "is not an object")
+        raise ingest.Refused("row", _("is not an object"))
     texts = {}
     for name in ("asset", "point", "at"):
         value = told.get(name)
         if not isinstance(value, str):
-            raise ingest.Refused(name, "is missing" if value is None else "is not a text")
+            raise ingest.Refused(name, _("is missing") if value is None else _("is not a text"))
         if problem := ingest.text_problem(value, ingest.LONGEST_NAME):
             raise ingest.Refused(name, problem)
         texts[name] = value
@@ -185,13 +186,14 @@ def _reading(told: Any) -> Reading:
 
 def _number(value: Any) -> float:
     if value is None:
-        raise ingest.Refused("value", "is missing")
+        raise ingest.Refused("value", _("is missing"))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ingest.Refused("value", f"{json.dumps(value)[:60]} is not a number")
+        words = {"value": json.dumps(value)[:60]}
+        raise ingest.Refused("value", _("%(value)s is not a number") % words)
     try:
         number = float(value)
     except OverflowError:
         number = float("inf")
     if not np.isfinite(number):
-        raise ingest.Refused("value", "is not a finite number")
+        raise ingest.Refused("value", _("is not a finite number"))
     return number

@@ -277,7 +277,8 @@ class _Run:
             taken = ingest.take_readings(site=taking.site, lines=lines, now=taking.now)
         else:
             taken = self._take_fields(mapped.fields_of(self._source.spec, block), reading)
-        return refused + taken.named(names)
+        both = refused + taken.named(names)
+        return replace(both, errors=tuple(sorted(both.errors, key=lambda e: e.row or 0)))
 
     def _take_fields(self, fields: mapped.Fields, reading: ingest.Reading) -> ingest.Outcome:
         return ingest.take_columns(

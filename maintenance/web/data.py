@@ -34,6 +34,7 @@ from maintenance.web.data_forms import TABLE_WORDS, UploadForm
 ASSETS_A_PAGE = 25
 IMPORTS_A_PAGE = 15
 ROWS_A_PAGE = 50
+FIRST_COMMANDS = "manage.py write_templates FOLDER\nmanage.py import_data FOLDER"
 
 
 @requires(Permission.READ_ASSETS)
@@ -41,7 +42,7 @@ ROWS_A_PAGE = 50
 def data(request: SiteRequest) -> HttpResponse:
     """htmx asks again for the imports while some run, and for the table of assets when it turns."""
     if request.site is None:
-        return render(request, "data/list.html", {"no_site": True})
+        raise PermissionDenied
     if request.GET.get("part") == "imports":
         return render(request, "data/list.html#imports", _imports(request, request.site))
     return _page(request, request.site, UploadForm())
@@ -111,7 +112,7 @@ def _page(request: SiteRequest, site: Site, form: UploadForm, *, status: int = 2
         "may_import": _may_import(request, site),
         "tables": TABLE_WORDS.items(),
     }
-    part = "#assets" if request.htmx and request.GET.get("part") == "assets" else ""
+    part = "#assets" if request.htmx and not request.htmx.boosted else ""
     return render(request, f"data/list.html{part}", context, status=status)
 
 
@@ -122,6 +123,7 @@ def _imports(request: SiteRequest, site: Site) -> dict[str, Any]:
     return {
         "import_page": page,
         "imports": [(row, TABLE_WORDS.get(row.batch.table, row.batch.table)) for row in rows],
+        "first_commands": FIRST_COMMANDS,
         "imports_open": any(row.is_open for row in rows),
         "now": timezone.now(),
     }

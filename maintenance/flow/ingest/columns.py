@@ -6,6 +6,7 @@ Each function gives the values and, for the few that cannot be read, the reason 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -33,6 +34,7 @@ _CLOCK = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
 _WITH_OFFSET = f"^{_CLOCK}(Z|[+-]\\d\\d:?\\d\\d)$"
 _LOCAL = f"^({_CLOCK}|\\d{{4}}-\\d\\d-\\d\\d)$"
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _LONGEST_SHOWN = 40
 
 
@@ -69,7 +71,9 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    return str(value)
+    text = str(value)
+    # What no column can hold becomes a NUL, which is refused by name.
+    return text if text.isascii() else _LONE_SURROGATE.sub("\x00", text)
 
 
 def numbers(column: Texts, *, reading: Reading = PLAIN) -> tuple[Floats, Problems]:
@@ -125,7 +129,7 @@ def text_problem(text: str, longest: int) -> str:
     """Why a text cannot be kept, or nothing."""
     if "\x00" in text:
         return _("contains a NUL character")
-    if any("\ud800" <= character <= "\udfff" for character in text):
+    if not text.isascii() and _LONE_SURROGATE.search(text):
         return _("contains half a character (a lone surrogate)")
     if len(text) > longest:
         return _("is longer than %(longest)d characters") % {"longest": longest}
