@@ -120,6 +120,9 @@ check-translations:
 messages: $(VENV)/installed ## Write new strings into the translation catalogues
 	@$(BIN)/python -m config.translations update
 
+# A file stays with one process: what its tests share is made once.
+PYTEST = $(BIN)/pytest -n auto --dist loadfile
+
 .PHONY: test
 test: setup ## Tests that need nothing but this repository, on SQLite
 	@env -u VIGIA_TEST_DATABASE_URL -u VIGIA_REQUIRE_SERVICES VIGIA_HIDE_SERVICES=1 $(PYTEST)
