@@ -1,0 +1,143 @@
+"""Two plants with something behind every route, and somebody for each role in each of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.test import Client
+from django.utils import timezone
+
+from maintenance.choices import (
+    ImportDoor,
+    ImportState,
+    OperationKind,
+    Role,
+    TokenScope,
+    WorkOrderType,
+)
+from maintenance.flow import schedule
+from maintenance.models import (
+    AccessWindow,
+    ApiToken,
+    Asset,
+    AuditEntry,
+    FunctionalLocation,
+    Import,
+    Operation,
+    RejectedRow,
+    Technician,
+    User,
+    WorkOrder,
+)
+from tests.plants import Plant, busy, measure, work_order
+
+MARK = "zzz-of-the-south"
+SCOPES = [scope.value for scope in TokenScope]
+
+
+@dataclass
+class Two:
+    """`north` is the plant that users belong to; `south` is the other one."""
+
+    north: Plant
+    south: Plant
+    users: Mapping[Role, User] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+
+    def client(self, role: Role | None = None, *, user: User | None = None) -> Client:
+        client = Client(raise_request_exception=False)
+        someone = self.users[role] if role is not None else user
+        if someone is not None:
+            client.force_login(someone)
+        return client
+
+
+def two_plants() -> Two:
+    # Pages read the clock: the plants live now.
+    now = timezone.now().replace(microsecond=0)
+    two = Two(north=_complete("north", now), south=_complete("south", now))
+    _mark(two.south)
+    two.users = {role: two.north.user(role) for role in Role}
+    _give_work(two.north, two.users[Role.TECHNICIAN], two.users[Role.REQUESTER])
+    two.secrets = {
+        "north": _token(two.north, "all", SCOPES),
+        "south": _token(two.south, "all", SCOPES),
+        "none": _token(two.north, "none", []),
+        "revoked": _token(two.north, "revoked", SCOPES, revoked_at=now - dt.timedelta(days=1)),
+        "expired": _token(two.north, "expired", SCOPES, expires_at=now - dt.timedelta(days=1)),
+    }
+    return two
+
+
+def _complete(code: str, now: dt.datetime) -> Plant:
+    plant = busy(code, now=now)
+    measure(plant, "P-1", until=now, days=10)
+    work_order(plant, "P-2", "seal")
+    schedule.optimise(site=plant.site, by=None, now=now, seconds=5)
+    Operation.objects.create(
+        site=plant.site, kind=OperationKind.SCHEDULE, recorded_at=now, woken_at=now
+    )
+    batch = Import.objects.create(
+        site=plant.site,
+        door=ImportDoor.UPLOAD,
+        table="assets",
+        file_name="upload.csv",
+        state=ImportState.DONE,
+        received=1,
+        refused=1,
+        recorded_at=now,
+    )
+    RejectedRow.objects.create(
+        site=plant.site,
+        batch=batch,
+        row=2,
+        field="code",
+        reason="is missing",
+        raw="a raw row",
+        recorded_at=now,
+    )
+    AuditEntry.objects.create(site=plant.site, at=now, action="test", subject="a subject")
+    return plant
+
+
+def _mark(plant: Plant) -> None:
+    """Write the mark into all that a page shows of a row."""
+    for asset in Asset.objects.filter(site=plant.site):
+        asset.name, asset.serial = f"{asset.code} {MARK}", MARK
+        asset.save()
+    Technician.objects.filter(site=plant.site).update(name=f"Somebody {MARK}")
+    WorkOrder.objects.filter(site=plant.site).update(title=MARK, note=MARK)
+    Import.objects.filter(site=plant.site).update(file_name=f"upload-{MARK}.csv")
+    RejectedRow.objects.filter(site=plant.site).update(raw=MARK, reason=MARK)
+    FunctionalLocation.objects.create(site=plant.site, code="L1", name=MARK, recorded_at=plant.now)
+    AccessWindow.objects.create(
+        asset=plant.asset("P-1"),
+        starts_at=plant.now,
+        ends_at=plant.now + dt.timedelta(days=30),
+        recorded_at=plant.now,
+    )
+    plant.site.name = MARK
+    plant.site.save()
+
+
+def _give_work(plant: Plant, technician: User, requester: User) -> None:
+    somebody = plant.technician("ana")
+    somebody.user = technician
+    somebody.save()
+    own = work_order(plant, "P-3", type=WorkOrderType.INSPECTION, requested_by=requester)
+    own.assigned_to.add(somebody)
+
+
+def _token(plant: Plant, name: str, scopes: list[str], **fields: dt.datetime) -> str:
+    secret = ApiToken.new_secret()
+    ApiToken.objects.create(
+        site=plant.site,
+        name=name,
+        digest=ApiToken.digest_of(secret),
+        scopes=scopes,
+        recorded_at=plant.now,
+        **fields,
+    )
+    return secret
