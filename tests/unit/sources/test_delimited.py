@@ -6,7 +6,6 @@ from maintenance.sources import delimited
 from maintenance.sources.delimited import Block
 from maintenance.sources.mappings import Format, MappingError
 
-
 PLAIN = Format()
 
 
