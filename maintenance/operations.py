@@ -147,10 +147,10 @@ def lease(*, operation_id: int, clock: Callable[[], dt.datetime]) -> Run | None:
         operation = Operation.objects.select_for_update().filter(pk=operation_id).first()
         if operation is None or not _free(operation, now):
             return None
-        operation.run += 1
-        if operation.run > MOST_RUNS:
+        if operation.run >= MOST_RUNS:
             _give_up(operation, now)
             return None
+        operation.run += 1
         operation.state = OperationState.RUNNING
         operation.started_at = operation.started_at or now
         operation.heartbeat_at = now
