@@ -19,7 +19,6 @@ from maintenance.choices import (
 )
 from maintenance.flow import schedule
 from maintenance.models import (
-    AccessWindow,
     ApiToken,
     Asset,
     AuditEntry,
@@ -27,6 +26,7 @@ from maintenance.models import (
     Import,
     Operation,
     RejectedRow,
+    Schedule,
     Technician,
     User,
     WorkOrder,
@@ -59,6 +59,7 @@ def two_plants() -> Two:
     now = timezone.now().replace(microsecond=0)
     two = Two(north=_complete("north", now), south=_complete("south", now))
     _mark(two.south)
+    two.south.user(Role.PLANNER)
     two.users = {role: two.north.user(role) for role in Role}
     _give_work(two.north, two.users[Role.TECHNICIAN], two.users[Role.REQUESTER])
     two.secrets = {
@@ -74,8 +75,10 @@ def two_plants() -> Two:
 def _complete(code: str, now: dt.datetime) -> Plant:
     plant = busy(code, now=now)
     measure(plant, "P-1", until=now, days=10)
+    _happen(plant)
     work_order(plant, "P-2", "seal")
-    schedule.optimise(site=plant.site, by=None, now=now, seconds=5)
+    draft = schedule.optimise(site=plant.site, by=None, now=now, seconds=5)
+    _change(plant, draft)
     Operation.objects.create(
         site=plant.site, kind=OperationKind.SCHEDULE, recorded_at=now, woken_at=now
     )
@@ -102,6 +105,26 @@ def _complete(code: str, now: dt.datetime) -> Plant:
     return plant
 
 
+def _happen(plant: Plant) -> None:
+    before, soon = plant.now - dt.timedelta(days=3), plant.now + dt.timedelta(days=2)
+    plant.take("functional_locations", [{"code": "hall", "name": "Hall"}])
+    plant.take("errors", [{"asset": "P-1", "code": "E42", "occurred_at": before}])
+    plant.take("failures", [{"asset": "P-1", "failure_mode": "seal", "occurred_at": before}])
+    plant.take("absences", [{"technician": "luis", "starts_at": before, "ends_at": soon}])
+    plant.take("deliveries", [{"part": "brg", "expected_at": soon, "quantity": 2}])
+    window = {"asset": "P-2", "starts_at": plant.now, "ends_at": plant.local(30)}
+    plant.take("access_windows", [window])
+
+
+def _change(plant: Plant, draft: Schedule) -> None:
+    """A change by hand, and something that is left out."""
+    planner = User.objects.create_user(f"first-planner-{plant.site.code}")
+    place = draft.assignments.select_related("work_order").earliest("work_order__number")
+    schedule.remove(
+        schedule=draft, work_order=place.work_order, revision=1, by=planner, now=plant.now
+    )
+
+
 def _mark(plant: Plant) -> None:
     """Write the mark into all that a page shows of a row."""
     for asset in Asset.objects.filter(site=plant.site):
@@ -111,13 +134,7 @@ def _mark(plant: Plant) -> None:
     WorkOrder.objects.filter(site=plant.site).update(title=MARK, note=MARK)
     Import.objects.filter(site=plant.site).update(file_name=f"upload-{MARK}.csv")
     RejectedRow.objects.filter(site=plant.site).update(raw=MARK, reason=MARK)
-    FunctionalLocation.objects.create(site=plant.site, code="L1", name=MARK, recorded_at=plant.now)
-    AccessWindow.objects.create(
-        asset=plant.asset("P-1"),
-        starts_at=plant.now,
-        ends_at=plant.now + dt.timedelta(days=30),
-        recorded_at=plant.now,
-    )
+    FunctionalLocation.objects.filter(site=plant.site).update(name=MARK)
     plant.site.name = MARK
     plant.site.save()
 
