@@ -308,3 +308,47 @@ def measure(
     )
     outcome = ingest.take_series(site=plant.site, series=[series], now=plant.now)
     assert not outcome.errors, outcome.errors
+
+
+def with_history(
+    code: str = "tiny",
+    *,
+    assets: int = 6,
+    days: int = 120,
+    lives_days: Sequence[int] = (70, 80, 90),
+    now: dt.datetime = MONDAY,
+) -> Plant:
+    """Pumps whose bearings wear out and are replaced, with a reading a day; seals never fail."""
+    codes = [f"P-{number}" for number in range(1, assets + 1)]
+    begun = now - dt.timedelta(days=days)
+    register = REGISTER | {
+        "assets": [
+            {"code": each, "asset_class": "pump", "commissioned_at": begun} for each in codes
+        ],
+        "points": [
+            {"asset": each, "code": "vibration", "name": "Vibration", "unit": "mm/s"}
+            for each in codes
+        ],
+    }
+    plant = tiny(code, now=now, register=register)
+    random = np.random.default_rng(7)
+    failures, replacements = [], []
+    for number, each in enumerate(codes):
+        ages, age = [], 13 * number % 40
+        for day in range(days):
+            ages.append(age)
+            age += 1
+            if age >= lives_days[(number + day) % len(lives_days)]:
+                at = begun + dt.timedelta(days=day, hours=15)
+                failures.append({"asset": each, "failure_mode": "bearing", "occurred_at": at})
+                repaired = at + dt.timedelta(hours=6)
+                replacements.append(
+                    {"asset": each, "component": "bearing", "replaced_at": repaired}
+                )
+                age = 0
+        wear = np.array(ages) / max(lives_days)
+        values = 2 + 3 * wear**3 + random.normal(0, 0.1, days)
+        measure(plant, each, until=now, days=days, values=values.tolist())
+    plant.take("replacements", replacements)
+    plant.take("failures", failures)
+    return plant
