@@ -32,6 +32,7 @@ class Progress:
     label: StrOrPromise
     share: float | None
     words: str
+    best_cost: float | None
     seconds: int
 
     @property
@@ -48,6 +49,7 @@ def progress(operation: Operation, *, now: dt.datetime) -> Progress:
         label=OperationKind(operation.kind).label,
         share=operation.progress_done / total if running and total else None,
         words=_words(operation),
+        best_cost=_best_cost(operation) if running else None,
         seconds=round(((operation.finished_at or now) - started) / dt.timedelta(seconds=1)),
     )
 
@@ -71,11 +73,7 @@ def _words(operation: Operation) -> str:
 
 def _running(operation: Operation) -> str:
     if operation.kind == OperationKind.SCHEDULE and operation.progress_done <= 1:
-        if operation.progress_note:
-            return _("looking for something cheaper than %(cost)s") % {
-                "cost": operation.progress_note
-            }
-        return _("looking for a schedule")
+        return _("looking for the cheapest schedule")
     if operation.progress_note:
         return operation.progress_note
     if operation.progress_total:
@@ -84,3 +82,13 @@ def _running(operation: Operation) -> str:
             "total": operation.progress_total,
         }
     return str(OperationState(operation.state).label)
+
+
+def _best_cost(operation: Operation) -> float | None:
+    """While it searches, the optimiser notes the cost of the best schedule found so far."""
+    if operation.kind != OperationKind.SCHEDULE:
+        return None
+    try:
+        return float(operation.progress_note.replace(",", ""))
+    except ValueError:
+        return None

@@ -122,7 +122,8 @@ def _crew_incomplete(parameters: Mapping[str, Parameter]) -> str:
         missing,
     )
     spoken = _Spoken({name: str(value) for name, value in parameters.items()})
-    return sentence % (spoken | {"missing": str(missing)})
+    spoken["missing"] = str(missing)
+    return sentence % spoken
 
 
 class _Spoken(dict[str, str]):

@@ -248,8 +248,10 @@ def _numbered(work_order: WorkOrder) -> dict[str, int]:
 
 
 def _asked(form: NewWorkOrderForm) -> dict[str, Any]:
-    given = form.cleaned_data
-    return {**given, "title": given["title"] or given["job_plan"].name}
+    given = dict(form.cleaned_data)
+    title = given.pop("title") or given["job_plan"].name
+    kind = given.pop("type")
+    return {**given, "kind": kind, "title": title}
 
 
 def _of_site(request: SiteRequest, site: Site) -> WorkOrderQuerySet:

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from maintenance.flow import schedule
 from maintenance.models import (
     Absence,
     Asset,
@@ -360,7 +361,5 @@ def _plant(
 
 
 def with_draft(plant: Plant, now: dt.datetime, *, seconds: float = 5.0) -> Plant:
-    from maintenance.flow import schedule
-
     plant.schedule = schedule.optimise(site=plant.site, by=plant.planner, now=now, seconds=seconds)
     return plant
