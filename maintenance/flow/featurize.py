@@ -46,6 +46,7 @@ def _rows_of_class(
     if not feature_sets:
         return
     known = histories.of_class(asset_class, as_of=max(as_of))
+    key_of = dict(asset_class.assets.values_list("code", "pk"))
     for feature_set in feature_sets:
         declared = Declaration.from_dict(feature_set.declaration)
         written = set(
@@ -54,7 +55,7 @@ def _rows_of_class(
             )
         )
         for history in known:
-            asset_id = int(history.asset_id)
+            asset_id = key_of[history.asset_id]
             origins = [at for at in as_of if (asset_id, at) not in written]
             origins_us = _lived(history, origins)
             values = build_features(history, origins_us, declared)

@@ -25,8 +25,13 @@ Times = Mapping[int, Mapping[str, list[int]]]
 
 
 def of_class(asset_class: AssetClass, *, as_of: dt.datetime) -> list[AssetHistory]:
-    """The histories of the assets in service, from facts up to and including `as_of`."""
-    assets = list(Asset.objects.filter(asset_class=asset_class).in_service(at=as_of))
+    """The histories of the assets in service, from facts up to and including `as_of`.
+
+    They are called and sorted by the codes of the assets: what is learnt from them depends
+    neither on keys nor on how a database collates.
+    """
+    in_service = Asset.objects.filter(asset_class=asset_class).in_service(at=as_of)
+    assets = sorted(in_service, key=lambda asset: asset.code)
     modes = list(FailureMode.objects.filter(asset_class=asset_class))
     readings = _readings(assets, as_of=as_of)
     events = _error_events(assets, as_of=as_of)
@@ -35,7 +40,7 @@ def of_class(asset_class: AssetClass, *, as_of: dt.datetime) -> list[AssetHistor
     observed_from_us = _observed_from_us(readings, failures)
     return [
         AssetHistory(
-            asset_id=str(asset.pk),
+            asset_id=asset.code,
             asset_class=asset_class.code,
             commissioned_us=to_us(asset.commissioned_at),
             observed_until_us=to_us(as_of),
