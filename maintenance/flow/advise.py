@@ -21,6 +21,7 @@ from maintenance.choices import (
 from maintenance.models import (
     Asset,
     AuditEntry,
+    FailureMode,
     Forecast,
     JobPlan,
     Site,
@@ -185,6 +186,11 @@ def _candidates(site: Site, as_of: dt.datetime, advice: Advice) -> Iterator[_Can
     advice.without_job_plan = sorted(lacking)
 
 
+def _key(asset: Asset, mode: FailureMode) -> str:
+    """Codes, so that proposals worth the same are ranked alike wherever they are kept."""
+    return f"{asset.code}/{mode.code}"
+
+
 def _priced(forecast: Forecast, plan: JobPlan, site: Site) -> Proposal:
     curve = RiskCurve(
         horizon_days=forecast.horizon_days,
@@ -193,7 +199,7 @@ def _priced(forecast: Forecast, plan: JobPlan, site: Site) -> Proposal:
         high=forecast.risk_high,
     )
     return propose(
-        key=f"{forecast.asset_id}/{forecast.failure_mode_id}",
+        key=_key(forecast.asset, forecast.failure_mode),
         curve=curve,
         prices=prices.of_renewal(
             mode=forecast.failure_mode,
@@ -262,8 +268,9 @@ def _withdraw(
     """A proposal that nobody decided and that no longer pays is withdrawn, without a pause."""
     judged = {candidate.proposal.key for candidate in candidates}
     open_proposals = WorkOrder.objects.filter(site=site, type=WorkOrderType.PREDICTIVE).proposed()
-    for work_order in open_proposals:
-        key = f"{work_order.asset_id}/{work_order.failure_mode_id}"
+    for work_order in open_proposals.select_related("asset", "failure_mode"):
+        mode = work_order.failure_mode
+        key = _key(work_order.asset, mode) if mode else ""
         if key in judged and key not in kept:
             advice.withdrawn += 1
             dismiss(work_order=work_order, reason=DismissReason.NOT_WORTH_IT, by=None, now=now)

@@ -1,6 +1,8 @@
 """The open work, the people, tools and parts of a site as a `scheduler.Problem`.
 
 Ids in the problem are primary keys as text; money is in minor units of the site's currency.
+Everything stands in the order of its codes, as Python sorts them: of two schedules that cost the
+same, the solver takes one by that order, which then is alike on every database.
 """
 
 from __future__ import annotations
@@ -8,8 +10,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import Prefetch
@@ -36,6 +40,13 @@ from maintenance.queries.capacity import WorkingTime, working_times
 from predictors.economics import cost_by_day, leave_out_cost
 from predictors.schema import RiskCurve
 from scheduler import problem as core
+
+
+class _Coded(Protocol):
+    code: Any
+
+
+C = TypeVar("C", bound=_Coded)
 
 CHANGE_PER_DAY_MINOR = 2_000
 CHANGE_PER_TECHNICIAN_MINOR = 1_000
@@ -89,9 +100,8 @@ def pose(period: Period, *, not_before: dt.datetime) -> Posed:
     """The problem of a site's open work; nothing unpinned starts before `not_before`."""
     site = period.site
     work_orders = _open_work(period)
-    technicians = [
-        t for t in Technician.objects.filter(site=site) if _still_here(t, period.starts_at)
-    ]
+    everybody = Technician.objects.filter(site=site)
+    technicians = _by_code(t for t in everybody if _still_here(t, period.starts_at))
     times = working_times(technicians, start=period.starts_at, end=period.ends_at)
     skill_names = _skill_names(site)
     published = _published(site)
@@ -115,12 +125,16 @@ def _open_work(period: Period) -> list[WorkOrder]:
         .select_related("asset", "failure_mode__asset_class__site", "job_plan", "forecast")
         .prefetch_related(
             "job_plan__roles__skill",
-            "job_plan__tools",
+            "job_plan__tools__tool_type",
             "job_plan__parts__part",
             "pinned_technicians",
         )
         .order_by("number")
     )
+
+
+def _by_code(rows: Iterable[C]) -> list[C]:
+    return sorted(rows, key=lambda row: row.code)
 
 
 def _still_here(technician: Technician, at: dt.datetime) -> bool:
@@ -157,10 +171,16 @@ def _job(
         leave_out_cost=left_out,
         roles=tuple(
             core.Role(skill=skill_names[r.skill_id], level=r.level, count=r.count)
-            for r in plan.roles.all()
+            for r in sorted(plan.roles.all(), key=lambda r: (r.skill.code, -r.level))
         ),
-        tools=tuple(core.ToolNeed(str(n.tool_type_id), n.count) for n in plan.tools.all()),
-        parts=tuple(core.PartNeed(str(n.part_id), n.quantity) for n in plan.parts.all()),
+        tools=tuple(
+            core.ToolNeed(str(n.tool_type_id), n.count)
+            for n in sorted(plan.tools.all(), key=lambda n: n.tool_type.code)
+        ),
+        parts=tuple(
+            core.PartNeed(str(n.part_id), n.quantity)
+            for n in sorted(plan.parts.all(), key=lambda n: n.part.code)
+        ),
         earliest_start_minute=_earliest(work_order, period),
         pin=_pin(work_order, period, technicians),
         published=_published_place(published.get(work_order.pk), period),
@@ -288,7 +308,7 @@ def _assets(work_orders: list[WorkOrder], period: Period) -> tuple[core.Asset, .
         Prefetch("access_windows", queryset=windows, to_attr="windows_now")
     )
     restricted = set(AccessWindow.objects.filter(asset__in=wanted).values_list("asset", flat=True))
-    return tuple(_asset(asset, period, restricted) for asset in assets)
+    return tuple(_asset(asset, period, restricted) for asset in _by_code(assets))
 
 
 def _asset(asset: Asset, period: Period, restricted: set[int]) -> core.Asset:
@@ -318,7 +338,7 @@ def _tools(site: Site, period: Period) -> tuple[core.ToolType, ...]:
             count=len(tool_type.tools.all()),
             outages=tuple(_outages(list(tool_type.tools.all()), period)),
         )
-        for tool_type in types
+        for tool_type in _by_code(types)
     )
 
 
@@ -349,5 +369,5 @@ def _parts(site: Site, period: Period) -> tuple[core.Part, ...]:
                 for d in part.coming
             ),
         )
-        for part in parts
+        for part in _by_code(parts)
     )
