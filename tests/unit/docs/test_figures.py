@@ -8,6 +8,7 @@ from maintenance import operations
 from maintenance.choices import Criticality, Priority
 from maintenance.flow import advise
 from maintenance.queries import problem
+from maintenance.queries.words import RISK_BANDS
 from predictors import select, weibull
 from predictors.dataset import REPAIR_LIMIT_DAYS
 from predictors.periods import DEFAULT_EDGES_DAYS
@@ -59,3 +60,9 @@ def test_the_prices_of_change_are_those_of_the_code() -> None:
     assert said
     minor = [round(float(price) * 100) for price in said.groups()]
     assert minor == [problem.CHANGE_PER_DAY_MINOR, problem.CHANGE_PER_TECHNICIAN_MINOR]
+
+
+def test_the_bands_of_risk_are_those_of_the_code() -> None:
+    shares = [f"{least:.0%}".replace("%", " %") for least, _ in RISK_BANDS if least]
+    said = "critical from {}, high from {}, watch from {}, else low".format(*shares)
+    assert said in read("docs/reference/glossary.md")
