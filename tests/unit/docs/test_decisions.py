@@ -1,11 +1,12 @@
 """Decisions are dated, numbered without gaps, and say how they stand."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.unit.docs.documents import DOCS
+from tests.unit.docs.documents import DOCS, read
 
 DECISIONS = sorted((DOCS / "adr").glob("*.md"))
 STATES = ("accepted", "superseded by ", "proposed")
@@ -29,3 +30,10 @@ def test_a_decision_says_why_what_and_what_follows(page: Path) -> None:
 
 def test_decisions_are_numbered_without_gaps() -> None:
     assert [int(page.stem[:4]) for page in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+def test_the_order_of_imports_that_is_told_is_the_one_in_force() -> None:
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    layers = next(each["layers"] for each in contracts if each["id"] == "application")
+    told = " ".join(read("docs/adr/0010-sources-stand-below-tasks.md").split())
+    assert " -> ".join(layers) in told
