@@ -28,6 +28,7 @@ from maintenance.models import (
     User,
     WorkOrder,
 )
+from maintenance.models.work import WorkOrderQuerySet
 from maintenance.operations import Fence, unfenced
 from maintenance.queries import capacity, prices
 from predictors.economics import Proposal, propose, within_budget, worth_proposing
@@ -120,7 +121,9 @@ def dismiss(
 
 
 def reopen(*, work_order: WorkOrder, by: User, now: dt.datetime) -> WorkOrder:
-    """Take a dismissal back."""
+    """Take a dismissal back, unless other work on the same mode is open by now."""
+    if _same_work(work_order).open().exists():
+        raise NotAllowed(work_order, WorkOrderState.PROPOSED)
     return _decide(
         work_order,
         WorkOrderState.PROPOSED,
@@ -275,6 +278,11 @@ def _withdraw(
             advice.withdrawn += 1
             dismiss(work_order=work_order, reason=DismissReason.NOT_WORTH_IT, by=None, now=now)
             WorkOrder.objects.filter(pk=work_order.pk).update(snoozed_until=None)
+
+
+def _same_work(work_order: WorkOrder) -> WorkOrderQuerySet:
+    others = WorkOrder.objects.exclude(pk=work_order.pk).exclude(failure_mode=None)
+    return others.filter(asset=work_order.asset_id, failure_mode=work_order.failure_mode_id)
 
 
 @transaction.atomic
