@@ -22,8 +22,8 @@ from maintenance.models import Operation, Schedule, Site, User
 from maintenance.operations import Fence, Heart, Overtaken, Run
 from maintenance.sources import files
 
-SOLVER_SECONDS = 20.0
-FORECAST_HOUR_SECONDS = 3600
+# The solver ends by itself long before, unless there is more work than usual.
+SOLVER_SECONDS = 60.0
 
 log = structlog.get_logger(__name__)
 

@@ -89,7 +89,11 @@ def optimise(
     fence: Fence = unfenced,
     report: Report = unreported,
 ) -> Schedule:
-    """Solve the site's open work and keep the answer as its one draft."""
+    """Solve the site's open work and keep the answer as its one draft.
+
+    The solver does a set amount of work, so that the same work gives the same schedule; `seconds`
+    cuts it short where that takes too long, and the result says so (`repeatable`).
+    """
     period = period_of(site=site, now=now)
     posed = pose(period, not_before=now)
     result = solve(
@@ -103,7 +107,8 @@ def optimise(
     with transaction.atomic():
         Schedule.objects.filter(site=site).draft().update(state=ScheduleState.SUPERSEDED)
         schedule = _keep(posed, result, by=by, now=now)
-        schedule.operation = fence({"schedule": schedule.number, "cost_minor": schedule.cost_minor})
+        told = {"cost_minor": schedule.cost_minor, "repeatable": result.repeatable}
+        schedule.operation = fence({"schedule": schedule.number, **told})
         schedule.save(update_fields=["operation"])
     report(3, 3, "")
     return schedule
