@@ -154,7 +154,12 @@ def parts_needed(job_plan: JobPlan, *, now: dt.datetime) -> list[PartNeed]:
     needs = job_plan.parts.select_related("part").prefetch_related(
         Prefetch("part__deliveries", coming.order_by("expected_at"), to_attr="coming")
     )
-    return [PartNeed(need, next(iter(need.part.coming), None)) for need in needs]
+    return [PartNeed(need, _next(need)) for need in needs]
+
+
+def _next(need: JobPlanPart) -> Delivery | None:
+    coming: list[Delivery] = need.part.coming  # type: ignore[attr-defined]
+    return coming[0] if coming else None
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from maintenance.models import Asset, AssetClass, JobPlan, Site, User
 from maintenance.queries.work_orders import DEFAULT_SORT, SORTS, Wanted
 
 
-class AssetField(forms.ModelChoiceField):
+class AssetField(forms.ModelChoiceField[Asset]):
     def label_from_instance(self, asset: Asset) -> str:
         return " · ".join(filter(None, [asset.code, asset.name or asset.asset_class.name]))
 

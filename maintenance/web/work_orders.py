@@ -71,7 +71,7 @@ def work_orders_csv(request: SiteRequest) -> HttpResponse:
     return csv_download(
         filename=f"work-orders-{timezone.localdate():%Y-%m-%d}.csv",
         head=_csv_head(),
-        rows=(_csv_row(work_order) for work_order in rows),
+        rows=(list(_csv_row(work_order)) for work_order in rows),
     )
 
 
