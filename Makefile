@@ -3,8 +3,6 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-MAKEFLAGS += --no-print-directory
-unexport MAKEFLAGS
 
 PORT ?= 8000
 DEMO_SERVE ?= 1
