@@ -59,10 +59,11 @@ def read_header(path: Path, form: Format) -> list[str]:
 def read_blocks(path: Path, form: Format) -> Iterator[Block]:
     with _opened(path, form) as file:
         names, delimiter, line_number = _header(path, form, file)
-        rest: list[str] = []
+        splitter = _Splitter(form, names, delimiter)
+        rest: Sequence[str] = []
         for lines, is_last in _line_chunks(path, file):
             first = line_number - len(rest)
-            records, rest = _records([*rest, *lines], first, form, names, delimiter, is_last)
+            records, rest = splitter.split([*rest, *lines], first, is_last=is_last)
             line_number += len(lines)
             yield _block(records, names, delimiter, file.buffer.tell())
 
@@ -129,38 +130,70 @@ def _line_chunks(path: Path, file: TextIO) -> Iterator[tuple[list[str], bool]]:
         yield [line.rstrip("\r") for line in lines], False
 
 
-def _records(
-    lines: Sequence[str],
-    first: int,
-    form: Format,
-    names: Sequence[str],
-    delimiter: str,
-    is_last: bool,  # noqa: FBT001
-) -> tuple[_Records, list[str]]:
-    """Records of one or more lines; what may go on in the next chunk is left over."""
-    records = _Records()
-    i = 0
-    while i < len(lines):
-        text = lines[i]
-        taken = 1
-        if '"' in text and text.count('"') % 2:
+@dataclass(frozen=True)
+class _Splitter:
+    """Parts lines into records, which may span several where a quoted field does."""
+
+    form: Format
+    names: Sequence[str]
+    delimiter: str
+
+    def split(
+        self, lines: Sequence[str], first: int, *, is_last: bool
+    ) -> tuple[_Records, Sequence[str]]:
+        """Whole records, and the lines that may go on in the next chunk."""
+        if self._are_plain(lines):
+            filled = [(first + i, text) for i, text in enumerate(lines) if not _is_blank(text)]
+            return _Records([i for i, _text in filled], [text for _i, text in filled]), []
+        records = _Records()
+        i = 0
+        while i < len(lines):
             taken = _lines_of_record(lines, i)
             if not taken and not is_last and len(lines) - i < LONGEST_RECORD_LINES:
-                return records, list(lines[i:])
-            if not taken:
+                return records, lines[i:]
+            if taken:
+                self._take(records, first + i, "\n".join(lines[i : i + taken]))
+            else:
                 reason = _("a quote is opened and never closed")
-                records.refuse(first + i, names[0], reason, text)
-                i += 1
-                continue
-            text = "\n".join(lines[i : i + taken])
-        if text and not text.isspace() and not (form.comment and text.startswith(form.comment)):
-            _take(records, first + i, text, names, delimiter, form)
-        i += taken
-    return records, []
+                records.refuse(first + i, self.names[0], reason, lines[i])
+            i += max(1, taken)
+        return records, []
+
+    def _are_plain(self, lines: Sequence[str]) -> bool:
+        """Each line is a record or blank: so are nearly all lines of long files."""
+        text = "\n".join(lines)
+        comment = self.form.comment
+        return (
+            text.isascii()
+            and '"' not in text
+            and "\x00" not in text
+            and not (comment and comment in text)
+        )
+
+    def _take(self, records: _Records, number: int, text: str) -> None:
+        if _is_blank(text) or (self.form.comment and text.startswith(self.form.comment)):
+            return
+        bad = _unreadable(text)
+        if bad is None:
+            records.numbers.append(number)
+            records.texts.append(text)
+            return
+        column = min(text[:bad].count(self.delimiter), len(self.names) - 1)
+        records.refuse(number, self.names[column], self._why_unreadable(text[bad]), text)
+
+    def _why_unreadable(self, character: str) -> str:
+        if character == "\x00":
+            return _("contains a NUL character")
+        words = {"byte": f"0x{ord(character) - 0xDC00:02x}", "encoding": self.form.encoding}
+        return _("holds the byte %(byte)s, which is not %(encoding)s") % words
+
+
+def _is_blank(text: str) -> bool:
+    return not text or text.isspace()
 
 
 def _lines_of_record(lines: Sequence[str], start: int) -> int:
-    """How many lines a quoted field spans; 0 where its quote is not closed within reason."""
+    """How many lines a record spans; 0 where its quote is not closed within reason."""
     quotes = 0
     for taken, text in enumerate(lines[start : start + LONGEST_RECORD_LINES], 1):
         quotes += text.count('"')
@@ -169,31 +202,10 @@ def _lines_of_record(lines: Sequence[str], start: int) -> int:
     return 0
 
 
-def _take(
-    records: _Records, number: int, text: str, names: Sequence[str], delimiter: str, form: Format
-) -> None:
-    if text.isascii() and "\x00" not in text:
-        records.numbers.append(number)
-        records.texts.append(text)
-        return
-    bad = _unreadable(text)
-    if bad is None:
-        records.numbers.append(number)
-        records.texts.append(text)
-        return
-    position = text[:bad].count(delimiter)
-    name = names[min(position, len(names) - 1)]
-    if text[bad] == "\x00":
-        reason = _("contains a NUL character")
-    else:
-        byte = ord(text[bad]) - 0xDC00
-        words = {"byte": f"0x{byte:02x}", "encoding": form.encoding}
-        reason = _("holds the byte %(byte)s, which is not %(encoding)s") % words
-    records.refuse(number, name, reason, text)
-
-
 def _unreadable(text: str) -> int | None:
     """Where a NUL or an undecodable byte stands."""
+    if text.isascii() and "\x00" not in text:
+        return None
     for i, character in enumerate(text):
         if character == "\x00" or "\udc80" <= character <= "\udcff":
             return i
