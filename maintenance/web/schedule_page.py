@@ -18,7 +18,7 @@ from maintenance.models import Assignment, LeftOut, Schedule, Site, WorkOrder
 from maintenance.queries import operations as operation_queries
 from maintenance.queries import schedule as queries
 from maintenance.queries.places import BestPlace, best_places
-from maintenance.queries.timeline import visible_hours, wall_clock
+from maintenance.queries.timeline import visible_hours, wall_clock, works_on_weekends
 from maintenance.queries.words import left_out_words, technician_names
 from maintenance.queries.work_orders import parts_needed
 
@@ -36,7 +36,7 @@ def page(request: SiteRequest, schedule: Schedule | None) -> HttpResponse:
     if schedule is not None:
         context |= _of_schedule(request, schedule)
         context |= {
-            "agenda": queries.agenda(schedule),
+            "weekends": works_on_weekends(schedule),
             "settings": _settings(request, schedule),
             "words": _words(),
             "others": _others(request, schedule),
@@ -112,6 +112,7 @@ def _of_schedule(request: SiteRequest, schedule: Schedule) -> dict[str, Any]:
         "schedule": schedule,
         "summary": queries.summary(schedule),
         "waiting": queries.waiting(schedule),
+        "agenda": queries.agenda(schedule),
         "may_undo": queries.may_undo(schedule),
         "editable": _editable(request, schedule),
     }
@@ -187,7 +188,7 @@ def _words() -> dict[str, str]:
         "unpinned": _("{title} is no longer pinned"),
         "unreachable": _("No connection. The change was not saved."),
         "onlyTechnicians": _("Give work to somebody else in the view by technician."),
-        "load": _("given work: {percent} % of the shifts"),
+        "load": _("share of the shifts given work: {percent} %"),
         "nothingToUndo": _("There is nothing to take back."),
         "failed": _("The optimiser failed; the schedule is as it was."),
         "ready": _("A new draft is ready"),
