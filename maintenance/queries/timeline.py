@@ -33,6 +33,7 @@ from maintenance.queries.words import duration_words, moment_words
 MINUTE = dt.timedelta(minutes=1)
 WHOLE_DAY = (0, 24)
 USUAL_HOURS = (6, 22)
+SATURDAY = 5
 
 
 class By(StrEnum):
@@ -305,3 +306,13 @@ def visible_hours(schedule: Schedule) -> tuple[int, int]:
     if not hours:
         return USUAL_HOURS
     return min(first for first, _last in hours), max(last for _first, last in hours)
+
+
+def works_on_weekends(schedule: Schedule) -> bool:
+    """Whether hiding the weekends would hide people or work."""
+    shifts = Shift.objects.filter(technician__site=schedule.site, technician__left_on=None)
+    if shifts.filter(weekday__gte=SATURDAY).exists():
+        return True
+    zone = ZoneInfo(schedule.site.time_zone)
+    starts = schedule.assignments.values_list("starts_at", flat=True)
+    return any(at.astimezone(zone).weekday() >= SATURDAY for at in starts)

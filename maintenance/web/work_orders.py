@@ -219,6 +219,8 @@ def _tell(
 def _refused(request: SiteRequest, refusal: advise.NotAllowed) -> HttpResponse:
     work_order = refusal.work_order
     words = _("Work order %(number)s is %(state)s by now; nothing was changed.")
+    if work_order.may_become(refusal.state):
+        words = _("The same work is open in another work order; %(number)s stays %(state)s.")
     state = str(work_order.get_state_display()).lower()
     messages.error(request, words % {**_numbered(work_order), "state": state})
     return _back(request, work_order)

@@ -66,11 +66,16 @@ vigia.schedule.changes = (() => {
     await refreshAround();
   }
 
-  // The summary tells the revision it was drawn from and whether there is something to take back.
-  document.addEventListener("htmx:afterSettle", () => {
+  // The summary tells the revision it was drawn from: when somebody else changed the schedule
+  // meanwhile, the timeline is drawn again before the next change is sent.
+  document.addEventListener("htmx:afterSettle", (event) => {
+    if (event.target.id !== "waiting") return;
     const { mayUndo, revision } = document.getElementById("schedule-summary").dataset;
-    settings.revision = Math.max(settings.revision, Number(revision));
     if (undoButton) undoButton.disabled = mayUndo !== "yes";
+    if (Number(revision) !== settings.revision) {
+      settings.revision = Number(revision);
+      timeline().load();
+    }
   });
 
   // Refusals

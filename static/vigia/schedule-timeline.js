@@ -339,10 +339,10 @@ vigia.schedule.timeline = (() => {
     event: drawn((workOrder) => calendar.getEventById(String(workOrder))),
     focus,
     focused: () => (current ? bars().find((bar) => key(bar) === current) : undefined),
-    load: () => (calendar ? load() : location.reload()),
-    remove: (workOrder) => (calendar ? remove(workOrder) : location.reload()),
+    load: drawn(load),
+    remove: drawn(remove),
     rows: () => rows,
-    show: (event) => (calendar ? show(event) : location.reload()),
+    show: drawn(show),
     showLoads: drawn(showLoads),
     withinHours,
   };

@@ -30,9 +30,11 @@ vigia.schedule = (() => {
   }
 
   const panel = document.getElementById("work-order");
+  let opened = null;
   let openedFrom = null;
 
   async function openPanel(workOrder, from = document.activeElement) {
+    opened = workOrder;
     openedFrom = from;
     await htmx.ajax("GET", part("work_order", `&work_order=${workOrder}`), "#work-order-content");
     tabler.Offcanvas.getOrCreateInstance(panel).show();
@@ -42,8 +44,10 @@ vigia.schedule = (() => {
     tabler.Offcanvas.getOrCreateInstance(panel).hide();
   }
 
+  // What it was opened from may have been drawn again meanwhile.
   panel.addEventListener("hidden.bs.offcanvas", () => {
-    const back = openedFrom?.isConnected ? openedFrom : vigia.schedule.timeline?.focused();
+    const same = () => document.querySelector(`[data-open-work-order="${opened}"]`);
+    const back = openedFrom?.isConnected ? openedFrom : (vigia.schedule.timeline.focused() ?? same());
     back?.focus();
   });
   document.addEventListener("click", (event) => {

@@ -171,6 +171,19 @@ def test_the_second_planner_is_told_that_it_was_decided(
     assert state_of(work_order) == WorkOrderState.DISMISSED
 
 
+def test_work_that_is_open_elsewhere_is_not_taken_back(
+    planner: Client, plant: Plant, now: dt.datetime
+) -> None:
+    old = next(w for w in proposed(plant) if w.failure_mode is not None)
+    advise.dismiss(work_order=old, reason=DismissReason.OTHER, by=plant.planner, now=now)
+    again = WorkOrder.objects.get(pk=old.pk)
+    again.pk, again.number, again.state, again.dismiss_reason = None, 2001, "proposed", ""
+    again.save(force_insert=True)
+    html = planner.post(reverse("work_order_reopen", args=[old.pk]), follow=True).content.decode()
+    assert f"The same work is open in another work order; {old.number} stays dismissed." in html
+    assert state_of(old) == WorkOrderState.DISMISSED
+
+
 def test_a_viewer_sees_no_buttons_and_may_not_decide(viewer: Client, plant: Plant) -> None:
     work_order = proposed(plant)[0]
     html = text(viewer, reverse("work_order", args=[work_order.pk]))

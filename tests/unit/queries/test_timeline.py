@@ -6,7 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from maintenance.models import Absence, AccessWindow, Schedule, Shift, Technician
-from maintenance.queries.timeline import By, Timeline, document, visible_hours, wall_clock
+from maintenance.queries.timeline import (
+    By,
+    Timeline,
+    document,
+    visible_hours,
+    wall_clock,
+    works_on_weekends,
+)
 from tests.integration.web.plant import Plant, small_plant, with_draft
 
 NOW = dt.datetime(2026, 3, 26, 9, tzinfo=dt.UTC)
@@ -118,3 +125,20 @@ def test_without_shifts_a_usual_day_is_shown(schedule: Schedule) -> None:
 def test_instants_leave_as_the_clock_on_the_wall() -> None:
     summer = dt.datetime(2026, 3, 29, 1, 30, tzinfo=dt.UTC)
     assert wall_clock(summer, MADRID) == "2026-03-29T03:30"
+
+
+def test_weekends_are_shown_where_somebody_works_then(plant: Plant, schedule: Schedule) -> None:
+    assert not works_on_weekends(schedule)
+    Shift.objects.create(
+        technician=plant.technicians[0], weekday=6, starts=dt.time(6), ends=dt.time(14)
+    )
+    assert works_on_weekends(schedule)
+
+
+def test_weekends_are_shown_where_work_is_placed_then(schedule: Schedule) -> None:
+    place = schedule.assignments.first()
+    assert place is not None
+    place.starts_at = dt.datetime(2026, 3, 28, 10, tzinfo=MADRID)
+    place.ends_at = place.starts_at + dt.timedelta(hours=1)
+    place.save()
+    assert works_on_weekends(schedule)
