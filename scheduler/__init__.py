@@ -8,6 +8,7 @@ from scheduler.assignment import Assignment, Cost, Violation
 from scheduler.errors import DocumentError, ProblemError, SchedulerError
 from scheduler.explain import explain
 from scheduler.moves import Move, alternatives, check_move
+from scheduler.options import Waiver
 from scheduler.problem import (
     Asset,
     Delivery,
@@ -57,6 +58,7 @@ __all__ = [
     "TracePoint",
     "Unlock",
     "Violation",
+    "Waiver",
     "Why",
     "Window",
     "alternatives",

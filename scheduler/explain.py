@@ -170,7 +170,7 @@ class Explainer:
     ) -> Unlock:
         technicians = self.problem.technicians
         return Unlock(
-            waivers=tuple(sorted(waived)),
+            waivers=tuple(sorted(waiver.value for waiver in waived)),
             start_minute=placement.start,
             technician_ids=tuple(technicians[index].id for index in placement.crew),
             cost=placement.cost,

@@ -89,6 +89,8 @@ class FullModel:
         parameters = self.solver.parameters
         parameters.num_workers = workers
         parameters.random_seed = seed
+        # One worker takes turns between strategies, in an order that does not depend on the clock.
+        parameters.interleave_search = workers == 1
         parameters.max_deterministic_time = deterministic_limit
         parameters.max_time_in_seconds = max(0.01, seconds)
         # A long presolve would lose the hint.

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from scheduler.options import Instance, JobOptions
-from scheduler.problem import Job, Pin
 from scheduler.state import Placement, State
 
 
@@ -19,39 +18,31 @@ def place_pins(state: State) -> frozenset[int]:
     A pin is kept whatever it breaks: its start always, its people if they are named. A pin that
     names nobody gets the cheapest complete crew, or as many as there are.
     """
-    pinned = [options for options in state.instance.options if options.job.pin is not None]
+    instance = state.instance
+    pinned = [(o, o.job.pin) for o in instance.options if o.job.pin is not None]
     settled = set()
-    for options in pinned:
-        crew = _named_crew(state.instance, options.job)
-        if crew is not None:
-            _place_pin(state, options, crew)
+    for options, pin in pinned:
+        if pin.technician_ids is not None:
+            crew = tuple(instance.technician_index[i] for i in pin.technician_ids)
+            _place_pin(state, options, pin.start_minute, crew)
             settled.add(options.index)
-    for options in pinned:
-        if options.index not in settled and not _crew_pin(state, options):
+    for options, pin in pinned:
+        if pin.technician_ids is None and not _crew_pin(state, options, pin.start_minute):
             settled.add(options.index)
     return frozenset(settled)
 
 
-def _pin(job: Job) -> Pin:
-    assert job.pin is not None  # noqa: S101  only asked of pinned jobs
-    return job.pin
-
-
-def _named_crew(instance: Instance, job: Job) -> tuple[int, ...] | None:
-    ids = _pin(job).technician_ids
-    return None if ids is None else tuple(instance.technician_index[i] for i in ids)
-
-
-def _crew_pin(state: State, options: JobOptions) -> bool:
+def _crew_pin(state: State, options: JobOptions, start: int) -> bool:
     """Find people for a pin that names nobody; False where no complete crew is free."""
-    start = _pin(options.job).start_minute
     crew = state.crew_at(options, start)
-    _place_pin(state, options, state.partial_crew_at(options, start) if crew is None else crew)
-    return crew is not None
+    if crew is None:
+        _place_pin(state, options, start, state.partial_crew_at(options, start))
+        return False
+    _place_pin(state, options, start, crew)
+    return True
 
 
-def _place_pin(state: State, options: JobOptions, crew: tuple[int, ...]) -> None:
-    start = _pin(options.job).start_minute
+def _place_pin(state: State, options: JobOptions, start: int, crew: tuple[int, ...]) -> None:
     state.place(Placement(options.index, start, crew, state.price_at(options, start, crew)))
 
 

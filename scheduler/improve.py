@@ -41,22 +41,23 @@ class Improver:
         self.best_cost = self.cost
 
     def run(
-        self, searches: int, *, progress: Callable[[int], None], stop: Callable[[], bool]
-    ) -> bool:
-        """Search that many times for a place; False when stopped before.
+        self,
+        searches: int,
+        *,
+        until: int,
+        progress: Callable[[int], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        """Search that many times for a place, or until the cost is ``until`` or less.
 
         Calls ``progress`` with each better cost, ``stop`` between moves.
         """
         self.progress = progress
         first = self.state.searches
         warm = START_TEMPERATURE * max(1, abs(self.cost))
-        while (spent := self.state.searches - first) < searches:
-            if stop():
-                return False
-            temperature = warm * 10 ** (-3 * spent / searches)
-            if not self._move(temperature):
-                break
-        return True
+        while (spent := self.state.searches - first) < searches and self.best_cost > until:
+            if stop() or not self._move(warm * 10 ** (-3 * spent / searches)):
+                return
 
     def _move(self, temperature: float) -> bool:
         """One ruin and recreation, undone unless accepted; False when there is nothing to do."""
@@ -125,7 +126,7 @@ class Improver:
             self.state.take_away(job)
 
     def _order(self, waiting: Sequence[int], wanted: int | None) -> list[int]:
-        """Pins first, then the wanted one, then by chance, by saving, by saving an hour or by size."""
+        """Pins, the wanted one, then the others by chance, saving, saving an hour or size."""
         noise = {index: self.rng.random() for index in waiting}
         rank = self.rng.choice(RANKS)
 

@@ -48,11 +48,12 @@ from scheduler.result import Result, Status, TracePoint
 from scheduler.schedule import cost_unscheduled
 from scheduler.state import Placement, State
 
-SEARCHES = 30_000
+SEARCHES_A_JOB = 600
+MOST_SEARCHES = 90_000
 """Searches for a place by ruin and recreate, for an effort of 1."""
 
 DAY_MODEL_WORK = 1.0
-FULL_MODEL_WORK = 2.0
+FULL_MODEL_WORK = 1.2
 """Deterministic time of CP-SAT, in its own unit (some seconds), for an effort of 1."""
 
 Progress = Callable[[int, int], None]
@@ -226,13 +227,17 @@ class Search:
         return state
 
     def improve(self, effort: float) -> None:
-        """Ruin and recreate; twice as long where the whole model is out of reach."""
+        """Ruin and recreate, the longer the more jobs there are."""
         if self.finished or self.stop():
             return
         self.step = "ruin and recreate"
         improver = Improver(self.best.copy(), self.bands, seed=self.seed)
-        searches = round(SEARCHES * effort * (1 if self.whole_fits else 2))
-        improver.run(searches, progress=lambda cost: self.tell(cost, self.bound), stop=self.stop)
+        improver.run(
+            round(min(MOST_SEARCHES, SEARCHES_A_JOB * len(self.bands)) * effort),
+            until=self.bound,
+            progress=lambda cost: self.tell(cost, self.bound),
+            stop=self.stop,
+        )
         self.keep(improver.best)
 
     @property
