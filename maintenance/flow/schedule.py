@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from maintenance.choices import (
     LeftOutClass,
@@ -50,6 +50,8 @@ from scheduler import Schedule as Answer
 
 SEED = 1
 STALE_FORECAST = dt.timedelta(days=7)
+BEYOND_WILL = frozenset({"outside_schedule", "unknown_technician"})
+"""Rules that nobody can break by wanting to: there is no such day, or nobody of that name."""
 
 
 class Refused(Exception):
@@ -133,12 +135,13 @@ def move(
         draft = _locked_draft(schedule, revision)
         problem, answer = _posed(draft), _answer(draft)
         job = problem.job_by_id.get(str(work_order.pk))
-        if job is None:
+        if job is None or not WorkOrder.objects.open().contains(work_order):
             raise NotADraft
         start = _minute(draft, start_at)
         crew = tuple(str(technician.pk) for technician in technicians)
         wanted = check_move(problem, answer, job_id=job.id, start_minute=start, technician_ids=crew)
-        if wanted.violations and not anyway:
+        beyond = any(violation.rule in BEYOND_WILL for violation in wanted.violations)
+        if beyond or (wanted.violations and not anyway):
             raise Refused(wanted.violations)
         problem = _with_pin(problem, job.id, Pin(start_minute=start, technician_ids=crew))
         moved = answer.placing(wanted.assignment)
@@ -213,6 +216,7 @@ def publish(
     """
     with transaction.atomic():
         draft = _locked_draft(schedule, revision)
+        _forget_closed(draft)
         broken = _answer(draft).violations(_posed(draft))
         if broken and not anyway:
             raise Refused(broken)
@@ -408,6 +412,27 @@ def _tell_work_orders(schedule: Schedule, *, by: User | None, now: dt.datetime) 
         work_order.state = WorkOrderState.ACCEPTED
         work_order.save(update_fields=["state"])
     return {"scheduled": len(assigned), "back_to_waiting": count}
+
+
+def _forget_closed(draft: Schedule) -> None:
+    """Work that was dismissed since the draft was made is neither done nor missing."""
+    of_draft = WorkOrder.objects.filter(
+        Q(assignments__schedule=draft) | Q(left_out__schedule=draft)
+    )
+    closed = of_draft.exclude(pk__in=WorkOrder.objects.open().values("pk")).distinct()
+    gone = {str(pk) for pk in closed.values_list("pk", flat=True)}
+    if not gone:
+        return
+    posed, answer = _posed(draft), _answer(draft)
+    problem = replace(posed, jobs=tuple(job for job in posed.jobs if job.id not in gone))
+    for job_id in gone:
+        answer = answer.without(job_id)
+    cost = answer.cost(problem)
+    draft.problem = problem.to_dict()
+    draft.cost, draft.cost_minor = asdict(cost), cost.total
+    draft.cost_unscheduled_minor, draft.bound_minor = cost_unscheduled(problem).total, None
+    draft.save()
+    _write_places(draft, problem, answer)
 
 
 def _audit(
