@@ -17,6 +17,7 @@ from maintenance.web import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", fleet.fleet, name="fleet"),
     path("fleet.csv", fleet.fleet_csv, name="fleet_csv"),
+    path("forecast/", fleet.forecast_now, name="forecast_now"),
     path("assets/<int:pk>/", assets.asset, name="asset"),
     path("assets/<int:pk>/readings.json", assets.asset_readings, name="asset_readings"),
     path("work-orders/", work_orders.work_orders, name="work_orders"),

@@ -8,19 +8,20 @@ from typing import Any
 
 from django import forms
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from maintenance.access import SiteRequest, signed_in
-from maintenance.choices import Permission
-from maintenance.models import FunctionalLocation, Site, User
+from maintenance import tasks
+from maintenance.access import SiteRequest, requires, signed_in
+from maintenance.choices import OperationKind, Permission
+from maintenance.models import FunctionalLocation, Operation, Site, User
 from maintenance.queries import fleet as queries
-from maintenance.queries import outlook
+from maintenance.queries import operations, outlook
 from maintenance.templatetags.ui import RISK_WORDS
 from maintenance.web.csv_download import Cell, csv_download
 
@@ -90,9 +91,23 @@ def fleet(request: SiteRequest) -> HttpResponse:
     if request.htmx:
         return render(request, "fleet/list.html#table", context)
     context["lines"] = queries.risk_map(whole)
+    context |= _forecasting(request, request.site)
     if Site.objects.for_user(request.user, Permission.READ_WORK).contains(request.site):
         context |= _outlook(request.user, request.site, now=whole.as_of or now)
     return render(request, "fleet/list.html", context)
+
+
+@requires(Permission.PLAN)
+@require_POST
+def forecast_now(request: SiteRequest) -> HttpResponse:
+    """Ask for new forecasts and the work they call for; the page then shows how far they are."""
+    site = request.site
+    if site is None or not Site.objects.for_user(request.user, Permission.PLAN).contains(site):
+        raise Http404
+    asked = tasks.request_forecast(site=site, by=request.user, now=timezone.now())
+    if request.htmx:
+        return render(request, "operations/operation.html#progress", _progress(asked))
+    return redirect("operation", asked.pk)
 
 
 @signed_in
@@ -108,6 +123,20 @@ def fleet_csv(request: SiteRequest) -> HttpResponse:
         head=_csv_head(),
         rows=(list(_csv_row(row)) for row in rows),
     )
+
+
+def _forecasting(request: SiteRequest, site: Site) -> dict[str, Any]:
+    """The forecast that is being made, where there is one."""
+    forecasts = (
+        Operation.objects.for_user(request.user).of_site(site).filter(kind=OperationKind.FORECAST)
+    )
+    asked = forecasts.open().first()
+    return _progress(asked) if asked else {}
+
+
+def _progress(asked: Operation) -> dict[str, Any]:
+    progress = operations.progress(asked, now=timezone.now())
+    return {"progress": progress, "operation": asked, "may_cancel": False}
 
 
 def _filter_form(request: SiteRequest, site: Site) -> FilterForm:
