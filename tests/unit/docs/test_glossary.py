@@ -4,6 +4,7 @@ import inspect
 from collections import Counter
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from django.apps import apps
 from django.db.models import Choices
@@ -18,6 +19,8 @@ TERMS = rows(GLOSSARY, "term")
 LABELS = [(english, spanish) for _, english, spanish in rows(GLOSSARY, "list")]
 # Each says which of one thing belongs to another; both are terms.
 LINKS = {"technician skill", "job plan role", "job plan tool", "job plan part"}
+# Said of something else: how many parts, and many words of one kind.
+HOMONYMS = {"Quantity", "Reason", "Task"}
 STANDARDS = {"", "EN 13306", "ISO 14224", "ISO 13374", "EN 13306, ISO 14224"}
 # Sentences, explained in docs/reference/roles.md.
 SENTENCES = (Permission, TokenScope)
@@ -60,12 +63,26 @@ def test_every_section_of_the_menu_is_there() -> None:
     assert [section.label for section in SECTIONS if str(section.label) not in known] == []
 
 
-def test_pages_say_in_spanish_what_the_glossary_says() -> None:
+def spanish_catalogue() -> Catalog:
     with (ROOT / "locale/es/LC_MESSAGES/django.po").open("rb") as file:
-        catalogue = read_po(file, locale="es")
+        return read_po(file, locale="es")
+
+
+def test_pages_say_in_spanish_what_the_glossary_says() -> None:
+    catalogue = spanish_catalogue()
     said = {english: (spanish, catalogue.get(english)) for english, spanish in LABELS}
     assert {
         english: (spanish, message and message.string)
         for english, (spanish, message) in said.items()
         if message is None or message.string != spanish
+    } == {}
+
+
+def test_a_term_that_pages_say_is_the_same_in_spanish() -> None:
+    catalogue = spanish_catalogue()
+    said = {term: (spanish, catalogue.get(term.lower())) for term, spanish, *_ in TERMS}
+    assert {
+        term: (spanish, message.string)
+        for term, (spanish, message) in said.items()
+        if message and term not in HOMONYMS and message.string.lower() != spanish.lower()
     } == {}
