@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from scheduler.problem import Interval
-
 Parameter = str | int
 
 
@@ -22,10 +20,6 @@ class Assignment:
     start_minute: int
     end_minute: int
     technician_ids: tuple[str, ...] = ()
-
-    @property
-    def interval(self) -> Interval:
-        return Interval(self.start_minute, self.end_minute)
 
     def overlaps(self, other: Assignment) -> bool:
         return self.start_minute < other.end_minute and other.start_minute < self.end_minute

@@ -3,6 +3,27 @@
 For each left-out job the rules are waived one by one, then in twos and threes, until a place is
 found that pays; the rules broken there, as the checker names them, are the reason in words. No
 solver is asked, so an explanation takes milliseconds and can be checked by hand.
+
+>>> from scheduler.problem import Asset, Interval, Job, PartNeed, Part, Problem, Role, Technician
+>>> problem = Problem(
+...     day_starts_minutes=(0, 1440),
+...     assets=(Asset(id="PRESS-1"),),
+...     technicians=(
+...         Technician(id="ana", skills={"hydraulics": 2}, shifts=(Interval(480, 960),)),
+...     ),
+...     parts=(Part(id="seal", stock=0),),
+...     jobs=(
+...         Job(
+...             id="J1", asset_id="PRESS-1", duration_minutes=120, cost_by_day=(100,),
+...             leave_out_cost=900, roles=(Role("hydraulics"),), parts=(PartNeed("seal"),),
+...         ),
+...     ),
+... )
+>>> (left,) = explain(problem, Schedule())
+>>> left.message
+'J1 could not be done even on an empty schedule: 1 seal needed by then, 0 there'
+>>> [(unlock.waivers, unlock.saving) for unlock in left.unlocks]
+[(('part',), 800)]
 """
 
 from __future__ import annotations

@@ -51,7 +51,6 @@ class FullModel:
     """
 
     def __init__(self, instance: Instance, pins: State, bands: Mapping[int, list[Band]]) -> None:
-        self.instance = instance
         self.model = cp_model.CpModel()
         self.variables = declare(self.model, instance, pins, bands)
         self.solver = cp_model.CpSolver()

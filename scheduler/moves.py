@@ -1,4 +1,31 @@
-"""A move by hand: what it breaks, what it costs, and where else the job could go."""
+"""A move by hand: what it breaks, what it costs, and where else the job could go.
+
+>>> from scheduler.problem import Asset, Interval, Job, Problem, Role, Technician
+>>> problem = Problem(
+...     day_starts_minutes=(0, 1440, 2880),
+...     assets=(Asset(id="PRESS-1"),),
+...     technicians=(
+...         Technician(
+...             id="ana", skills={"hydraulics": 2}, shifts=(Interval(480, 960), Interval(1920, 2400))
+...         ),
+...     ),
+...     jobs=(
+...         Job(
+...             id="J1", asset_id="PRESS-1", duration_minutes=120, cost_by_day=(100, 300),
+...             leave_out_cost=900, roles=(Role(skill="hydraulics"),),
+...         ),
+...     ),
+... )
+>>> schedule = Schedule((Assignment("J1", 480, 600, ("ana",)),))
+>>> move = check_move(
+...     problem, schedule, job_id="J1", start_minute=2340, technician_ids=["ana"]
+... )
+>>> [violation.message for violation in move.violations], move.cost_change
+(['ana is not on shift for the whole of J1'], 200)
+>>> [(m.assignment.start_minute, m.cost_change) for m in alternatives(
+...     problem, schedule, job_id="J1")]
+[(480, 0), (1920, 200)]
+"""
 
 from __future__ import annotations
 
