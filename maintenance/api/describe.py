@@ -40,7 +40,7 @@ class Endpoint:
 
 def add_readings(schema: dict[str, Any], root: str) -> None:
     """The plain view that takes readings, from the very types it decodes and answers with."""
-    types = [readings.Readings, readings.Answer, readings.Told]
+    types = [readings.Readings, readings.Answer, readings.RequestRefusal]
     [taken, answer, told], components = msgspec.json.schema_components(types, ref_template=_REF)
     schema["components"].setdefault("schemas", {}).update(components)
     schema["paths"][f"{root.rstrip('/')}/readings"] = {

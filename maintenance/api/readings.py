@@ -61,7 +61,7 @@ class Answer(msgspec.Struct):
     import_id: int
 
 
-class Told(msgspec.Struct):
+class RequestRefusal(msgspec.Struct):
     """A request that is refused whole."""
 
     code: str

@@ -22,7 +22,7 @@ from maintenance.sources.mappings import Format, MappingError
 
 CHUNK_CHARACTERS = 8 * 1024 * 1024
 LONGEST_LINE = 256 * 1024
-LONGEST_RECORD_LINES = 200
+LONGEST_RECORD_LINES = 50
 _SNIFFED = (";", "\t", "|", ",")
 _DECODER = {"utf-8": "utf-8-sig"}
 
@@ -148,7 +148,7 @@ class _Splitter:
         records = _Records()
         i = 0
         while i < len(lines):
-            taken = _lines_of_record(lines, i)
+            taken = _lines_of_record(lines, i, self.delimiter)
             if not taken and not is_last and len(lines) - i < LONGEST_RECORD_LINES:
                 return records, lines[i:]
             if taken:
@@ -192,14 +192,44 @@ def _is_blank(text: str) -> bool:
     return not text or text.isspace()
 
 
-def _lines_of_record(lines: Sequence[str], start: int) -> int:
+def _lines_of_record(lines: Sequence[str], start: int, delimiter: str) -> int:
     """How many lines a record spans; 0 where its quote is not closed within reason."""
-    quotes = 0
+    is_open = False
     for taken, text in enumerate(lines[start : start + LONGEST_RECORD_LINES], 1):
-        quotes += text.count('"')
-        if quotes % 2 == 0:
+        is_open = _ends_quoted(text, delimiter, is_open=is_open)
+        if not is_open:
             return taken
     return 0
+
+
+def _ends_quoted(text: str, delimiter: str, *, is_open: bool) -> bool:
+    """Whether a line ends within a quoted field.
+
+    A quote opens a field only where the field begins: the one of a 5" pipe is a character.
+    """
+    if not is_open and '"' not in text:
+        return False
+    at = 0
+    while at >= 0:
+        if not is_open and text.startswith('"', at):
+            is_open, at = True, at + 1
+        if is_open:
+            at = _after_quoted(text, at)
+            if at < 0:
+                return True
+            is_open = False
+        following = text.find(delimiter, at)
+        at = following + 1 if following >= 0 else -1
+    return False
+
+
+def _after_quoted(text: str, at: int) -> int:
+    """Where a quoted field ends, two quotes being one character; -1 when it does not."""
+    while (quote := text.find('"', at)) >= 0:
+        if not text.startswith('"', quote + 1):
+            return quote + 1
+        at = quote + 2
+    return -1
 
 
 def _unreadable(text: str) -> int | None:

@@ -6,6 +6,7 @@ one is said by name before anything is read.
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -210,9 +211,16 @@ def _check_table(made: TableMapping, where: str) -> None:
     for name in named:
         if name not in known and not (made.table == "assets" and name.startswith(ATTRIBUTES)):
             raise MappingError(f"{where}: {_unknown('field', name, known)}")
-    absent = [name for name in READING_FIELDS.get(made.table, ()) if name not in made.columns]
-    if made.columns and absent:
+    absent = [name for name in _keys_of(made.table) if name not in named]
+    if (made.columns or made.rows) and absent:
         raise MappingError(f"{where}: no column is given for {', '.join(absent)}.")
+
+
+def _keys_of(table: str) -> tuple[str, ...]:
+    """Without these nobody can say what a row is about."""
+    if table in READING_FIELDS:
+        return READING_FIELDS[table]
+    return tuple(one.name for one in TABLES[table].fields if one.key)
 
 
 def _fields_of(table: str) -> tuple[str, ...]:
@@ -253,6 +261,13 @@ def _checked_zone(name: str, where: str) -> None:
         raise MappingError(f"{where}: time_zone {name!r} is none such as Europe/Madrid.") from None
 
 
+def _checked_instant(text: str, where: str) -> None:
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise MappingError(f"{where}: years_before {text!r} is no ISO 8601 instant.") from None
+
+
 def _period(period: str) -> Period:
     count, unit = re.fullmatch(r"(\d+)(s|min|h|d)", period).groups()  # type: ignore[union-attr]
     if unit == "d":
@@ -276,6 +291,8 @@ def _column(told: Any, where: str) -> Column:
             raise MappingError(f"{where}: {key} = {value!r} has the wrong type.")
     if ("column" in told) == ("value" in told):
         raise MappingError(f"{where}: give either column or value.")
+    if "years_before" in told:
+        _checked_instant(told["years_before"], where)
     made = dict(told)
     if "value" in made:
         made["value"] = str(made["value"])

@@ -117,8 +117,10 @@ def _page(request: SiteRequest, site: Site, form: UploadForm, *, status: int = 2
 
 
 def _imports(request: SiteRequest, site: Site) -> dict[str, Any]:
+    """Machines send batches all day: only those of theirs with refused rows are listed."""
     batches = Import.objects.for_user(request.user).of_site(site).select_related("operation", "by")
-    page = Paginator(batches, IMPORTS_A_PAGE).get_page(request.GET.get("imports"))
+    listed = batches.exclude(door=ImportDoor.REST, refused=0)
+    page = Paginator(listed, IMPORTS_A_PAGE).get_page(request.GET.get("imports"))
     rows = [queries.import_row(batch) for batch in page]
     return {
         "import_page": page,

@@ -25,12 +25,11 @@ from maintenance.flow.ingest.columns import (
     text_problem,
 )
 from maintenance.flow.ingest.refusals import Outcome, RowError, storable
-from maintenance.flow.ingest.upsert import Codes, unknown_words
+from maintenance.flow.ingest.upsert import Names
 from maintenance.models import Asset, MeasurementPoint, Site
 
 LONGEST_NAME = 120
 _NAMES_A_QUERY = 500
-_MOST_HINTS = 20
 _UNKNOWN = -1
 
 
@@ -222,8 +221,7 @@ class _Points:
     def __init__(self, site: Site, assets: set[str]) -> None:
         self._site = site
         self._points: dict[str, dict[str, int]] = {}
-        self._known_assets: Codes[int] | None = None
-        self._hints = 0
+        self._names = Names()
         names = sorted(name.strip() for name in assets if not text_problem(name, LONGEST_NAME))
         for start in range(0, len(names), _NAMES_A_QUERY):
             self._load(names[start : start + _NAMES_A_QUERY])
@@ -253,16 +251,11 @@ class _Points:
                 return _UNKNOWN, field, problem
         of_asset = self._points.get(asset)
         if of_asset is None:
-            return _UNKNOWN, "asset", self._unknown(asset, self._all_assets())
+            return _UNKNOWN, "asset", self._names.unknown(asset, self._all_assets)
         found = of_asset.get(point)
         if found is None:
-            return _UNKNOWN, "point", self._unknown(point, of_asset)
+            return _UNKNOWN, "point", self._names.unknown(point, lambda: of_asset)
         return found, "", ""
-
-    def _unknown(self, name: str, known: Iterable[str]) -> str:
-        """Comparing a name with all known ones is slow: the first few unknown names get a hint."""
-        self._hints += 1
-        return unknown_words(name, known if self._hints <= _MOST_HINTS else ())
 
     def _all_assets(self) -> list[str]:
         return list(Asset.objects.of_site(self._site).values_list("code", flat=True))

@@ -19,6 +19,7 @@ T = TypeVar("T")
 Defaults: TypeAlias = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 _WRITE_ROWS = 2000
+_MOST_HINTS = 20
 
 
 @dataclass(frozen=True)
@@ -50,12 +51,27 @@ def resolved(
     return wanted, all_refused(errors)
 
 
+class Names:
+    """Words for unknown names. Looking for the nearest is slow: the first few get them."""
+
+    def __init__(self) -> None:
+        self._hints = 0
+
+    def unknown(self, name: str, known: Callable[[], Iterable[str]]) -> str:
+        self._hints += 1
+        near = get_close_matches(name, list(known()), n=3) if self._hints <= _MOST_HINTS else []
+        words = {"code": name[:60], "near": ", ".join(near)}
+        if near:
+            return _("%(code)r is unknown; the nearest known: %(near)s") % words
+        return _("%(code)r is unknown") % words
+
+
 class Codes(Generic[T]):
     """What a code stands for; an unknown one is refused by name, with the nearest known codes."""
 
     def __init__(self, pairs: Iterable[tuple[str, T]]) -> None:
         self._found = dict(pairs)
-        self._words: dict[str, str] = {}
+        self._names = Names()
 
     def find(self, field: str, code: str) -> T:
         found = self._found.get(code)
@@ -67,17 +83,7 @@ class Codes(Generic[T]):
         return self._found.get(code)
 
     def unknown(self, code: str) -> str:
-        if code not in self._words:
-            self._words[code] = unknown_words(code, self._found)
-        return self._words[code]
-
-
-def unknown_words(code: str, known: Iterable[str]) -> str:
-    near = get_close_matches(code, list(known), n=3, cutoff=0.5)
-    if not near:
-        return _("%(code)r is unknown") % {"code": code[:60]}
-    words = {"code": code[:60], "near": ", ".join(near)}
-    return _("%(code)r is unknown; the nearest known: %(near)s") % words
+        return self._names.unknown(code, lambda: self._found)
 
 
 def _none(_values: Mapping[str, Any]) -> dict[str, Any]:

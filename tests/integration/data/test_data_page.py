@@ -228,6 +228,17 @@ def test_the_imports_alone_are_asked_for_while_some_run(
     assert "load delay" not in engineer.get("/data/?part=imports").content.decode()
 
 
+def test_of_what_machines_send_only_what_was_refused_is_listed(
+    engineer: Client, site: Site
+) -> None:
+    refused = ingest.all_refused([ingest.RowError(1, "at", "is missing", "")])
+    for outcome in (ingest.Outcome(received=1, new=1), refused):
+        ingest.take_whole(
+            site=site, door=ImportDoor.REST, table="readings", outcome=outcome, now=NOW
+        )
+    assert engineer.get("/data/").context["import_page"].paginator.count == 1
+
+
 def test_templates_are_downloaded_by_table(engineer: Client) -> None:
     answer = engineer.get("/data/templates/assets.csv")
     assert answer.content.startswith(b"code,name,asset_class")

@@ -358,7 +358,7 @@ def test_the_azure_files_come_in_whole_and_twice_they_add_nothing(
     assert counts["duplicate"] == counts["received"] == answer["received"]
 
 
-def test_a_million_readings_need_no_loop_over_rows(point: MeasurementPoint) -> None:
+def test_long_series_are_stored_whole(point: MeasurementPoint) -> None:
     at_us = np.arange(200_000, dtype=np.int64) * 60_000_000 + 1_600_000_000_000_000
     values = np.sin(at_us / 1e10)
     series = [ingest.Series("P-1", "vibration", at_us, values)]

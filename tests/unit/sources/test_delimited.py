@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from maintenance.sources import delimited
 from maintenance.sources.delimited import Block
@@ -46,6 +48,12 @@ def test_a_quoted_field_may_hold_line_ends(tmp_path: Path) -> None:
     block = read(tmp_path, b'a,b\n1,"two\nlines"\n3,4\n')
     assert lists(block) == {"a": ["1", "3"], "b": ["two\nlines", "4"]}
     assert block.numbers == [2, 4]
+
+
+def test_a_quote_within_a_field_is_a_character(tmp_path: Path) -> None:
+    block = read(tmp_path, b'a,b\n1,5" pipe\n2,"6"" pipe"\n3,7" pipe\n')
+    assert lists(block)["b"] == ['5" pipe', '6" pipe', '7" pipe']
+    assert not block.errors
 
 
 def test_a_nul_is_named_with_its_column(tmp_path: Path) -> None:
@@ -105,3 +113,31 @@ def test_a_line_without_end_does_not_fill_the_memory(
     monkeypatch.setattr(delimited, "LONGEST_LINE", 500)
     with pytest.raises(MappingError, match="a line of more than 500 characters"):
         read(tmp_path, b"a,b\n" + b"x" * 5000)
+
+
+PIECES = st.sampled_from(
+    [b"1", b"a", b",", b'"', b"\n", b"\r\n", b"\x00", b"\xff", b" ", b"#", "ñ".encode()]
+)
+
+
+@given(content=st.lists(PIECES, max_size=60).map(b"".join), chunk=st.integers(1, 40))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_a_file_holds_each_line_is_read_or_refused(
+    tmp_path: Path, content: bytes, chunk: int
+) -> None:
+    """Cut into chunks at any place, it says the same."""
+    whole = read(tmp_path, b"a,b\n" + content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "CHUNK_CHARACTERS", chunk)
+        patch.setattr(delimited, "LONGEST_LINE", 1000)
+        parts = read(tmp_path, b"a,b\n" + content)
+    assert (lists(parts), parts.numbers, errors(parts)) == (
+        lists(whole),
+        whole.numbers,
+        errors(whole),
+    )
+    told = {*whole.numbers, *(error.row for error in whole.errors)}
+    raw = [*whole.raw, *(error.raw for error in whole.errors)]
+    spanned = "".join(raw).count("\n")
+    filled = [line for line in content.split(b"\n") if line.strip(b" \r\t")]
+    assert len(told) + spanned >= len(filled)

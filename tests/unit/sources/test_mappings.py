@@ -49,6 +49,15 @@ def test_the_templates_cover_every_table_in_order() -> None:
             '[tables.columns]\ncode = { columm = "x" }',
             "columns.code: the key 'columm' is unknown",
         ),
+        (
+            '[[tables]]\ntable = "points"\nfile = "p.csv"\n[tables.columns]\ncode = "x"',
+            "(points): no column is given for asset",
+        ),
+        (
+            '[[tables]]\ntable = "assets"\nfile = "a.csv"\n[tables.columns]\ncode = "x"\n'
+            'commissioned_at = { column = "age", years_before = "June" }',
+            "years_before 'June' is no ISO 8601 instant",
+        ),
         ("[site]\nname = 'x'\n" + READINGS, "[site]: code is missing"),
     ],
 )
