@@ -6,7 +6,8 @@
 ...     assets=(Asset(id="PRESS-1"),),
 ...     technicians=(
 ...         Technician(
-...             id="ana", skills={"hydraulics": 2}, shifts=(Interval(480, 960), Interval(1920, 2400))
+...             id="ana", skills={"hydraulics": 2},
+...             shifts=(Interval(480, 960), Interval(1920, 2400)),
 ...         ),
 ...     ),
 ...     jobs=(
