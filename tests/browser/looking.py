@@ -19,19 +19,10 @@ from playwright.async_api import (
 from playwright.async_api import Error as BrowserError
 from playwright.async_api import Page as Tab
 
+from tests.browser.chromium import ARGUMENTS, PATIENCE_MS
 from tests.browser.pages import PAGES, Page
 from tests.browser.plant import Plant
 
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE_MS = 60_000
 WIDTHS = {1440: 900, 390: 844}
 THEMES = ("light", "dark")
 LANGUAGES = ("en", "es")
@@ -190,7 +181,7 @@ def _listen(tab: Tab, page: Page) -> list[str]:
 @asynccontextmanager
 async def chromium(path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             yield browser
         finally:

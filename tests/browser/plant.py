@@ -12,6 +12,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "vigia.sqlite3"
@@ -59,6 +60,11 @@ class Plant:
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout}\n{done.stderr}")
         return done.stdout
+
+    def rows(self, question: str) -> list[tuple[Any, ...]]:
+        """What the database answers to a question in SQL."""
+        with closing(sqlite3.connect(self.folder / DATABASE)) as database:
+            return database.execute(question).fetchall()
 
     def copied_to(self, folder: Path) -> Plant:
         """The same plant, which can then go its own way."""

@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.browser.plant import ROOT, Plant
@@ -20,18 +20,21 @@ POLL_SECONDS = 0.2
 
 
 @contextmanager
-def served(plant: Plant, *, worker: bool = False) -> Iterator[str]:
+def served(plant: Plant) -> Iterator[str]:
     """The address under which the plant answers, until the block ends."""
     port = _free_port()
-    with ExitStack() as running:
-        if worker:
-            settings = {"VIGIA_BEAT": "0", "VIGIA_WORKER_PROCESSES": "1"}
-            running.enter_context(_running(plant, "worker.sh", settings))
-        settings = {"PORT": str(port), "VIGIA_WEB_PROCESSES": "1"}
-        web = running.enter_context(_running(plant, "web.sh", settings))
+    settings = {"PORT": str(port), "VIGIA_WEB_PROCESSES": "1"}
+    with _running(plant, "web.sh", settings) as web:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/health/live", web, plant.folder / "web.log")
         yield address
+
+
+@contextmanager
+def working(plant: Plant) -> Iterator[None]:
+    """A worker takes up what the plant is asked for, until the block ends."""
+    with _running(plant, "worker.sh", {"VIGIA_BEAT": "0", "VIGIA_WORKER_PROCESSES": "1"}):
+        yield
 
 
 @contextmanager
