@@ -16,6 +16,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from maintenance.choices import LeftOutClass
 from maintenance.models import LeftOut, Site, Technician
 
 if TYPE_CHECKING:
@@ -176,13 +177,19 @@ class UnlockWords:
 class LeftOutWords:
     """Why work waits: the class of reason, the rules in the way, what would change it."""
 
-    kind: str
+    kind: LeftOutClass
     obstacles: list[str]
     unlocks: list[UnlockWords]
 
     @property
     def label(self) -> Promise:
-        return KIND_WORDS.get(self.kind, KIND_WORDS["contention"])
+        return KIND_WORDS[self.kind]
+
+    @property
+    def short(self) -> str:
+        """The class of reason, and the change that would pay most."""
+        action = f" {' + '.join(self.unlocks[0].actions)}." if self.unlocks else ""
+        return f"{self.kind.label}.{action}"
 
 
 def technician_names(site: Site) -> dict[str, str]:
@@ -195,7 +202,7 @@ def left_out_words(left_out: LeftOut, *, names: Mapping[str, str]) -> LeftOutWor
     """`names` gives technicians by their id in the schedule."""
     starts_at = left_out.schedule.starts_at
     return LeftOutWords(
-        kind=left_out.reason_class,
+        kind=LeftOutClass(left_out.reason_class),
         obstacles=_sentences(left_out.rules, starts_at),
         unlocks=[_unlock(unlock, starts_at, names) for unlock in left_out.unlocks],
     )

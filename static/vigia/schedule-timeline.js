@@ -51,7 +51,7 @@ vigia.schedule.timeline = (() => {
     head.append(name, vigia.element("span", "row-note", note));
     if (load !== undefined) {
       const meter = document.createElement("meter");
-      Object.assign(meter, { min: 0, max: 100, low: 70, high: 95, optimum: 50 });
+      Object.assign(meter, { min: 0, max: 100, low: 85, high: 99, optimum: 50 });
       meter.dataset.load = resource.id;
       head.append(meter);
       tellLoad(meter, load);

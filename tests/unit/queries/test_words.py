@@ -100,6 +100,7 @@ def test_left_out_work_says_what_would_bring_it_in() -> None:
     )
     told = left_out_words(left_out, names={"7": "Ana Ruiz"})
     assert str(told.label) == "There is no room beside work that matters more."
+    assert told.short == ("Others come first. Have the part delivered in time + Get one more tool.")
     assert told.obstacles == ["Seal kit: 1 needed by then, only 0 will be there."]
     unlock = told.unlocks[0]
     assert unlock.actions == ["Have the part delivered in time", "Get one more tool"]
