@@ -135,9 +135,9 @@ test-all: setup ## All tests with the services around and Chromium; then those o
 	@env -u VIGIA_HIDE_SERVICES VIGIA_TEST_DATABASE_URL=$(POSTGRES) $(PYTEST) -m "not browser" tests/unit/maintenance tests/integration
 
 .PHONY: bench
-bench: setup ## Benchmarks on public data (VIGIA_DATA=folder)
+bench: setup ## Benchmarks on public data (VIGIA_DATA=folder), written to docs/benchmarks.md
 	@test -n "$(VIGIA_DATA)" || { echo "Set VIGIA_DATA to the folder of public data sets." >&2; exit 1; }
-	@$(BIN)/python -m benchmarks.azure_pdm "$(VIGIA_DATA)/azure_pdm" --split 2015-08-01 --json
+	@$(BIN)/python -m benchmarks "$(VIGIA_DATA)"
 
 .PHONY: screenshots
 screenshots: setup ## Every page, at two widths, light and dark, in both languages

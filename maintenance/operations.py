@@ -15,17 +15,25 @@ from typing import Any
 
 import structlog
 from celery import current_app
+from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from kombu.exceptions import OperationalError
 
 from maintenance.choices import OperationKind, OperationState
 from maintenance.models import Operation, Site, User
 
-LEASE = dt.timedelta(seconds=30)
-HEARTBEAT = dt.timedelta(seconds=5)
+LEASE = dt.timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
+HEARTBEAT = LEASE / 6
 PATIENCE = dt.timedelta(seconds=60)
 MOST_RUNS = 5
 TASK = "maintenance.run_operation"
+QUEUES = {
+    OperationKind.IMPORT: "ingest",
+    OperationKind.TRAIN: "learn",
+    OperationKind.FORECAST: "learn",
+    OperationKind.SCHEDULE: "plan",
+    OperationKind.LOOP: "learn",
+}
 
 Fence = Callable[[dict[str, Any]], "Operation | None"]
 Report = Callable[[int, int, str], None]
@@ -126,16 +134,16 @@ def request(
                 recorded_at=now,
                 woken_at=now,
             )
-            transaction.on_commit(lambda: wake(operation.pk))
+            transaction.on_commit(lambda: wake(operation.pk, kind))
             return operation
     except IntegrityError:
         return Operation.objects.open().get(site=site, kind=kind, key=key)
 
 
-def wake(operation_id: int) -> None:
-    """Tell a worker. When the broker cannot be reached, the sweep tells it later."""
+def wake(operation_id: int, kind: OperationKind) -> None:
+    """Tell a worker of the kind's queue. When the broker is away, the sweep tells it later."""
     try:
-        current_app.send_task(TASK, kwargs={"operation_id": operation_id})
+        current_app.send_task(TASK, kwargs={"operation_id": operation_id}, queue=QUEUES[kind])
     except (OperationalError, OSError) as error:
         log.warning("broker_unreachable", operation_id=operation_id, error=str(error))
 
@@ -177,10 +185,10 @@ def sweep(*, now: dt.datetime) -> int:
     """Wake workers for operations whose worker died or whose message was lost."""
     stale = Operation.objects.stale(now=now)
     forgotten = Operation.objects.waiting_too_long(now=now, patience=PATIENCE)
-    to_wake = list((stale | forgotten).values_list("pk", flat=True))
+    to_wake = dict((stale | forgotten).values_list("pk", "kind"))
     Operation.objects.filter(pk__in=to_wake).update(woken_at=now)
-    for operation_id in to_wake:
-        wake(operation_id)
+    for operation_id, kind in to_wake.items():
+        wake(operation_id, OperationKind(kind))
     return len(to_wake)
 
 

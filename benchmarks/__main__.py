@@ -1,0 +1,136 @@
+"""Runs the benchmarks and writes `docs/benchmarks.md`: the figures are never typed by hand.
+
+    python -m benchmarks $VIGIA_DATA [NAME ...]
+
+Each benchmark is a program that prints JSON last. What it printed is kept in
+`var/benchmarks/NAME.json`, so a run that was stopped goes on with what is missing (`--again`
+measures everything anew).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+KEPT = ROOT / "var" / "benchmarks"
+PAGE = ROOT / "docs" / "benchmarks.md"
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A module of this package, its arguments (`{data}` is the data folder), what it answers."""
+
+    name: str
+    arguments: tuple[str, ...]
+    question: str
+    figures: tuple[str, ...]
+
+
+BENCHMARKS = (
+    Benchmark(
+        name="azure_pdm",
+        arguments=("{data}/azure_pdm", "--split", "2015-08-01"),
+        question=(
+            "Failures within 24 hours by component, decided daily, with everything chosen before "
+            "the split; and risk within 7 days in September by a model frozen on 31 August, "
+            "beside a Weibull model of age alone. The data set is simulated."
+        ),
+        figures=(
+            "micro_precision",
+            "micro_recall",
+            "micro_f1",
+            "weibull_micro_f1",
+            "within_7_days.hazard.average_precision",
+            "within_7_days.weibull.average_precision",
+            "within_7_days.hazard.brier",
+            "within_7_days.weibull.brier",
+            "skill_7d",
+            "skill_30d",
+            "seconds",
+        ),
+    ),
+)
+
+
+def main() -> None:
+    """Run what is asked for, then write the page from everything that is kept."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("data", type=Path, help="the folder of public data sets")
+    parser.add_argument("names", nargs="*", choices=[[], *(one.name for one in BENCHMARKS)])
+    parser.add_argument("--again", action="store_true", help="measure even what is kept")
+    options = parser.parse_args()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for one in BENCHMARKS:
+        wanted = not options.names or one.name in options.names
+        if wanted and (options.again or not _kept(one).exists()):
+            _kept(one).write_text(json.dumps(measure(one, options.data)))
+    PAGE.write_text(page())
+    print(f"Written: {PAGE.relative_to(ROOT)}")
+
+
+def measure(one: Benchmark, data: Path) -> dict[str, Any]:
+    """Run a benchmark in a process of its own: what it found, when and on what."""
+    arguments = [argument.format(data=data) for argument in one.arguments]
+    command = [sys.executable, "-m", f"benchmarks.{one.name}", *arguments, "--json"]
+    print("Running", " ".join(command[1:]), flush=True)
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603
+    return {
+        "found": json.loads(done.stdout.strip().splitlines()[-1]),
+        "on": dt.datetime.now(dt.UTC).date().isoformat(),
+        "machine": machine(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def machine() -> str:
+    """Enough to judge a figure by."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python " + (
+        platform.python_version()
+    )
+
+
+def page() -> str:
+    """`docs/benchmarks.md`, from what is kept."""
+    told = [(one, json.loads(_kept(one).read_text())) for one in BENCHMARKS if _kept(one).exists()]
+    sections = [_section(one, kept) for one, kept in told]
+    head = (
+        "# Benchmarks\n\nWritten by `make bench`; do not edit. Each figure comes from one run of "
+        "`python -m benchmarks.NAME`.\n"
+    )
+    return "\n".join([head, *sections])
+
+
+def _section(one: Benchmark, kept: dict[str, Any]) -> str:
+    rows = [f"| `{name}` | {_shown(_at(kept['found'], name))} |" for name in one.figures]
+    ran = f"Measured on {kept['on']}: {kept['machine']}, load {kept['load']} at the end."
+    table = "\n".join(["| figure | value |", "|---|---|", *rows])
+    return f"## {one.name}\n\n{one.question}\n\n{table}\n\n{ran}\n"
+
+
+def _at(found: dict[str, Any], name: str) -> Any:
+    value: Any = found
+    for part in name.split("."):
+        value = value[part]
+    return value
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _kept(one: Benchmark) -> Path:
+    return KEPT / f"{one.name}.json"
+
+
+if __name__ == "__main__":
+    main()
