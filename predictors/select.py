@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from predictors import constant, discrete, hazard, logistic, periods, weibull
-from predictors.boosting import Boosting
+from predictors.boosting import Boosting, Trees
 from predictors.dataset import Dataset
 from predictors.discrete import Fit
 from predictors.errors import NotEnoughEvidence
@@ -102,6 +102,8 @@ def fit_best(
 
 
 def _too_little(dataset: Dataset) -> str:
+    if not len(dataset):
+        return "no decision instant lies within a life"
     failing = len({life.asset_id for life in dataset.lives if life.failed})
     if dataset.failures < SMALLEST_FAILURES:
         return f"{dataset.failures} failures, {SMALLEST_FAILURES} needed for a model of readings"
@@ -121,7 +123,7 @@ Baseline = Callable[[Dataset], Forecaster]
 BASELINES: Mapping[str, Baseline] = {"weibull": weibull.fit, "constant": constant.fit}
 
 
-def _other_assets(found: Fit, seed: int) -> dict[str, Report]:
+def _other_assets(found: Fit[Trees], seed: int) -> dict[str, Report]:
     held_out = {"hazard": found.held_out}
     for family, fit in BASELINES.items():
         held_out[family] = _by_fold(found, fit)
@@ -130,7 +132,7 @@ def _other_assets(found: Fit, seed: int) -> dict[str, Report]:
     return reports | {"logistic": _report(line.rows, line.held_out)}
 
 
-def _by_fold(found: Fit, fit: Baseline) -> Floats:
+def _by_fold(found: Fit[Trees], fit: Baseline) -> Floats:
     risk = np.zeros_like(found.held_out)
     for held in np.unique(found.fold):
         ids = {found.rows.lives[life].asset_id for life in found.rows.life[found.fold != held]}

@@ -65,6 +65,11 @@ def test_no_failure_leaves_a_constant_guess(seals: Dataset) -> None:
     assert "one constant rate serves" in card.why
 
 
+def test_lives_without_rows_leave_age_to_serve(seals: Dataset) -> None:
+    card = fit_best(seals.take(np.empty(0, dtype=int))).card
+    assert card.why == "no decision instant lies within a life; risk by age serves"
+
+
 def test_nothing_watched_is_refused(seals: Dataset) -> None:
     with pytest.raises(NotEnoughEvidence):
         fit_best(replace(seals.take(np.empty(0, dtype=int)), lives=()))
