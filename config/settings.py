@@ -72,7 +72,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "maintenance.web.middleware.CurrentSite",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -90,7 +89,6 @@ TEMPLATES = [
                 "django.template.context_processors.tz",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "maintenance.web.navigation.navigation",
                 "maintenance.web.navigation.navigation",
             ]
         },
