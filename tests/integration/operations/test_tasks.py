@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def woken(monkeypatch) -> list[int]:
     told: list[int] = []
-    monkeypatch.setattr(operations, "wake", told.append)
+    monkeypatch.setattr(operations, "wake", lambda pk, _kind: told.append(pk))
     return told
 
 
