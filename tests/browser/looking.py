@@ -126,8 +126,10 @@ class Looker:
         try:
             await self._open(tab, page)
             for theme in THEMES:
-                faults = await self._see(tab, f"{page.name}-{width}-{theme}-{language}", theme)
-                seen.append(Sight(page.name, width, theme, language, (*faults, *heard)))
+                await _show_in(tab, theme)
+                await self._picture(tab, page, f"{page.name}-{width}-{theme}-{language}")
+                faults = [*await _too_wide(tab), *await broken_rules(tab), *heard]
+                seen.append(Sight(page.name, width, theme, language, tuple(faults)))
         except BrowserError as error:
             fault = str(error).partition("\nCall log")[0]
             seen.append(Sight(page.name, width, THEMES[len(seen)], language, (fault, *heard)))
@@ -141,16 +143,22 @@ class Looker:
             await page.then(tab)
             await tab.wait_for_load_state("networkidle")
 
-    async def _see(self, tab: Tab, name: str, theme: str) -> list[str]:
-        await tab.emulate_media(
-            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
-        )
-        await tab.evaluate(TWO_FRAMES)
+    async def _picture(self, tab: Tab, page: Page, name: str) -> None:
         if self.pictures is not None:
-            await tab.screenshot(path=self.pictures / f"{name}.png", full_page=True)
-        wide = await tab.evaluate(WIDER_THAN_THE_WINDOW)
-        faults = [f"wider than the window: {', '.join(wide)}"] if wide else []
-        return faults + await broken_rules(tab)
+            whole = not page.dialog
+            await tab.screenshot(path=self.pictures / f"{name}.png", full_page=whole)
+
+
+async def _show_in(tab: Tab, theme: str) -> None:
+    await tab.emulate_media(
+        color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+    )
+    await tab.evaluate(TWO_FRAMES)
+
+
+async def _too_wide(tab: Tab) -> list[str]:
+    wide = await tab.evaluate(WIDER_THAN_THE_WINDOW)
+    return [f"wider than the window: {', '.join(wide)}"] if wide else []
 
 
 async def broken_rules(tab: Tab) -> list[str]:
