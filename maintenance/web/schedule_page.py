@@ -80,6 +80,7 @@ def work_order_panel(request: SiteRequest, schedule: Schedule) -> HttpResponse:
     rows = visible.select_related("site", "asset__asset_class", "asset__location", "forecast")
     found = get_object_or_404(rows.select_related("failure_mode", "job_plan"), pk=number)
     place = schedule.assignments.filter(work_order=found).first()
+    crew = list(place.technicians.all()) if place else []
     left_out = schedule.left_out.filter(work_order=found).select_related("schedule").first()
     now = timezone.now()
     editable = _editable(request, schedule)
@@ -91,7 +92,7 @@ def work_order_panel(request: SiteRequest, schedule: Schedule) -> HttpResponse:
         "why": _why(left_out),
         "band": queries.bar_band(found),
         "parts": parts_needed(found.job_plan, now=now),
-        "seats": queries.seats(found, list(place.technicians.all()) if place else []),
+        "seats": queries.seats(found, crew, schedule=schedule),
         "places": places,
         "start": _start(schedule, place, places),
         "editable": editable,

@@ -81,14 +81,14 @@ def test_the_list_by_day_holds_each_place_once_in_order(draft: Schedule) -> None
     )
 
 
-def test_a_seat_is_taken_by_whoever_of_the_crew_is_able(plant: Plant) -> None:
+def test_a_seat_is_taken_by_whoever_of_the_crew_is_able(plant: Plant, draft: Schedule) -> None:
     work_order = plant.work_orders[0]
-    (seat,) = seats(work_order, [])
+    (seat,) = seats(work_order, [], schedule=draft)
     assert seat.taken_by is None
     assert set(seat.able).isdisjoint(seat.others)
-    (taken,) = seats(work_order, [seat.others[0], seat.able[0]])
+    (taken,) = seats(work_order, [seat.others[0], seat.able[0]], schedule=draft)
     assert taken.taken_by == seat.able[0].pk
-    (unable,) = seats(work_order, [seat.others[0]])
+    (unable,) = seats(work_order, [seat.others[0]], schedule=draft)
     assert unable.taken_by == seat.others[0].pk
 
 
