@@ -71,7 +71,7 @@ class Outdated(Exception):
 
 
 class NotADraft(Exception):
-    """Only a draft can be changed or published."""
+    """Only a draft can be changed or published, and only the work that stands in it moved."""
 
 
 def period_of(*, site: Site, now: dt.datetime) -> Period:
@@ -107,6 +107,7 @@ def optimise(
     )
     report(2, 3, "")
     with transaction.atomic():
+        _one_at_a_time(site)
         Schedule.objects.filter(site=site).draft().update(state=ScheduleState.SUPERSEDED)
         schedule = _keep(posed, result, by=by, now=now)
         told = {"cost_minor": schedule.cost_minor, "repeatable": result.repeatable}
@@ -180,8 +181,10 @@ def remove(
     """Back to the waiting list."""
     with transaction.atomic():
         draft = _locked_draft(schedule, revision)
-        job_id = str(work_order.pk)
-        problem = _with_pin(_posed(draft), job_id, None)
+        posed, job_id = _posed(draft), str(work_order.pk)
+        if job_id not in posed.job_by_id:
+            raise NotADraft
+        problem = _with_pin(posed, job_id, None)
         return _change(draft, work_order, problem, _answer(draft).without(job_id), by=by, now=now)
 
 
@@ -216,6 +219,7 @@ def publish(
     """
     with transaction.atomic():
         draft = _locked_draft(schedule, revision)
+        _hold_work(draft)
         _forget_closed(draft)
         broken = _answer(draft).violations(_posed(draft))
         if broken and not anyway:
@@ -233,6 +237,7 @@ def publish(
 def start_draft(*, schedule: Schedule, by: User, now: dt.datetime) -> Schedule:
     """A draft that starts as a copy, so that a published schedule can be changed by hand."""
     with transaction.atomic():
+        _one_at_a_time(schedule.site)
         existing = Schedule.objects.filter(site=schedule.site).draft().first()
         if existing is not None:
             return existing
@@ -414,6 +419,12 @@ def _tell_work_orders(schedule: Schedule, *, by: User | None, now: dt.datetime) 
     return {"scheduled": len(assigned), "back_to_waiting": count}
 
 
+def _hold_work(draft: Schedule) -> None:
+    """Nobody dismisses work between the look at it and the note that it is scheduled."""
+    held = WorkOrder.objects.filter(pk__in=draft.assignments.values("work_order"))
+    list(held.select_for_update().order_by("pk").values_list("pk"))
+
+
 def _forget_closed(draft: Schedule) -> None:
     """Work that was dismissed since the draft was made is neither done nor missing."""
     of_draft = WorkOrder.objects.filter(
@@ -481,6 +492,11 @@ def _plain(violation: Violation) -> dict[str, Any]:
 
 def _hash(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _one_at_a_time(site: Site) -> None:
+    """Two that make a draft at once would take the same number: the second waits."""
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
 
 
 def _next_number(site: Site) -> int:

@@ -307,6 +307,13 @@ class TestMoving:
         with pytest.raises(flow.NotADraft):
             desk.move(draft, late, desk.plant.local(3, "14:30"), "luis")
 
+    def test_work_that_the_schedule_does_not_know_cannot_be_taken_out(self, desk):
+        draft = desk.optimise()
+        late = work_order(desk.plant, "P-1")
+        who = {"by": desk.by, "now": desk.plant.now}
+        with pytest.raises(flow.NotADraft):
+            flow.remove(schedule=draft, work_order=late, revision=draft.revision, **who)
+
     @pytest.mark.parametrize("day", [-3, 20])
     def test_a_place_outside_the_schedule_is_refused_even_anyway(self, desk, day):
         """A pin must lie within the days that are planned."""
