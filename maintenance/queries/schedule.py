@@ -27,11 +27,11 @@ ROUTINE = "routine"
 BAR_BANDS = {"critical": "critical", "high": "high", "watch": "watch"}
 
 
-def chosen(user: User, site: Site, *, number: str) -> Schedule | None:
+def chosen(user: User, site: Site, *, number: int | None) -> Schedule | None:
     """The one asked for by its number; else the draft, else what is published, else the newest."""
     of_site = Schedule.objects.for_user(user).of_site(site)
-    if number:
-        return of_site.filter(number=number).first() if number.isdecimal() else None
+    if number is not None:
+        return of_site.filter(number=number).first()
     return of_site.draft().first() or of_site.published().first() or of_site.first()
 
 

@@ -65,11 +65,11 @@ def test_moved_and_removed_work_is_told(plant: Plant, draft: Schedule) -> None:
 
 
 def test_the_draft_is_shown_before_what_is_published(plant: Plant, draft: Schedule) -> None:
-    assert chosen(plant.planner, plant.site, number="") == draft
+    assert chosen(plant.planner, plant.site, number=None) == draft
     published, copy = published_and_draft(plant, draft)
-    assert chosen(plant.planner, plant.site, number="") == copy
-    assert chosen(plant.planner, plant.site, number=str(published.number)) == published
-    assert chosen(plant.planner, plant.site, number="77") is None
+    assert chosen(plant.planner, plant.site, number=None) == copy
+    assert chosen(plant.planner, plant.site, number=published.number) == published
+    assert chosen(plant.planner, plant.site, number=77) is None
 
 
 def test_the_list_by_day_holds_each_place_once_in_order(draft: Schedule) -> None:
