@@ -1,6 +1,6 @@
 """Gradient boosted hazards: the only module that speaks to XGBoost.
 
-Buckets are learnt in *stages*, near, middle and far, each with trees of its own. What announces
+Buckets are learnt in *stages*, near to far, each with trees of its own. What announces
 a failure tomorrow is sharp and what tells of next month is faint; boosted together, the noise of
 the far buckets stops the growth before the near ones have been learnt.
 """
@@ -34,7 +34,7 @@ class Boosting:
     column_share: float = 0.5
     row_share: float = 0.8
     bins: int = 64
-    stage_starts: tuple[int, ...] = (3, 6)
+    stage_starts: tuple[int, ...] = (3, 6, 9)
 
     def parameters(self, *, seed: int, threads: int) -> dict[str, object]:
         """As XGBoost names them."""
