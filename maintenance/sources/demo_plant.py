@@ -16,7 +16,6 @@ from maintenance.models import Site
 from predictors.simulate import Plant, Resources
 
 SOURCE = "demo"
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Rows = list[dict[str, Any]]
 
@@ -181,7 +180,7 @@ def workforce_tables(resources: Resources, language: str) -> Iterator[tuple[str,
         _rows(
             resources.shifts,
             technician="technician",
-            weekday=("weekday", lambda day: WEEKDAYS[day]),
+            weekday=("weekday", lambda day: ingest.WEEKDAYS[day]),
             starts="starts",
             ends="ends",
         ),

@@ -30,6 +30,7 @@ from maintenance.flow.ingest.readings import (
     take_series,
 )
 from maintenance.flow.ingest.refusals import Outcome, Refused, RowError, all_refused, storable
+from maintenance.flow.ingest.resources import WEEKDAYS
 from maintenance.flow.ingest.rows import TABLES, ensure_site, take_columns, take_rows
 from maintenance.flow.ingest.tables import Table
 
@@ -39,6 +40,7 @@ __all__ = [
     "LONGEST_NAME",
     "PLAIN",
     "TABLES",
+    "WEEKDAYS",
     "Field",
     "Kind",
     "Outcome",
