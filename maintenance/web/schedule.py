@@ -218,7 +218,9 @@ def publish(request: SiteRequest, pk: int) -> HttpResponse:
 @requires(Permission.READ_WORK)
 @require_safe
 def schedule_csv(request: SiteRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Schedule.objects.for_user(request.user), pk=pk)
+    readable = Schedule.objects.for_user(request.user).select_related("site")
+    found = get_object_or_404(readable, pk=pk)
+    timezone.activate(ZoneInfo(found.site.time_zone))
     return csv_download(
         filename=f"schedule-{found.number}.csv",
         head=[

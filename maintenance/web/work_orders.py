@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -80,6 +81,7 @@ def work_orders_csv(request: SiteRequest) -> HttpResponse:
 def work_order(request: SiteRequest, pk: int) -> HttpResponse:
     mine = queries.shown(WorkOrder.objects.for_user(request.user))
     found = get_object_or_404(mine, pk=pk)
+    timezone.activate(ZoneInfo(found.site.time_zone))
     now = timezone.now()
     forecast = found.forecast
     context = {
