@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from maintenance.operations import Fence, Report, unfenced, unreported
 from maintenance.queries import histories
 from predictors import registry
 from predictors.constant import fit as fit_constant
-from predictors.dataset import Dataset, FeatureTable, build_table, label
+from predictors.dataset import Dataset, build_table, label
 from predictors.errors import ArtefactCorrupt, NotEnoughEvidence
 from predictors.schema import FeatureSet as Declaration
 from predictors.select import Model, ModelCard, fit_best
@@ -72,7 +72,10 @@ def train(
             report(len(fitted), total, f"{asset_class.name}: {one.mode.name}")
     with transaction.atomic():
         versions = [_register(one, as_of=as_of, now=now) for one in fitted]
-        result = {"models": [_summary(version) for version in versions]}
+        result = {
+            "models": [_summary(version) for version in versions],
+            "never_watched": _never_watched(modes, fitted),
+        }
         fence(result)
     return result
 
@@ -94,6 +97,12 @@ def serve(
     return len(new)
 
 
+def _never_watched(modes: Iterable[FailureMode], fitted: Iterable[_Fitted]) -> list[str]:
+    """Failure modes without a model: no asset of theirs has been watched for any time."""
+    known = {one.mode.pk for one in fitted}
+    return sorted(mode.code for mode in modes if mode.pk not in known)
+
+
 def _summary(version: ModelVersion) -> dict[str, Any]:
     return {
         "asset_class": version.failure_mode.asset_class.code,
@@ -111,14 +120,14 @@ def _fit_class(asset_class: AssetClass, *, as_of: dt.datetime, threads: int) -> 
         return
     declaration = Declaration.for_class(known, name=asset_class.code)
     table = build_table(known, declaration)
+    horizon_days = asset_class.site.forecast_horizon_days
     for mode in asset_class.failure_modes.all():
-        if mode.code in declaration.modes:
-            yield _fit_mode(mode, table, threads=threads)
+        dataset = label(table, mode.code, horizon_days=horizon_days)
+        if any(life.end_us > life.entry_us for life in dataset.lives):
+            yield _fit_mode(mode, dataset, threads=threads)
 
 
-def _fit_mode(mode: FailureMode, table: FeatureTable, *, threads: int) -> _Fitted:
-    site = mode.asset_class.site
-    dataset = label(table, mode.code, horizon_days=site.forecast_horizon_days)
+def _fit_mode(mode: FailureMode, dataset: Dataset, *, threads: int) -> _Fitted:
     model = fit_best(dataset, threads=threads)
     folder = _new_folder(mode)
     manifest = registry.save(model, settings.ARTEFACTS_DIR / folder)
@@ -126,7 +135,7 @@ def _fit_mode(mode: FailureMode, table: FeatureTable, *, threads: int) -> _Fitte
         mode=mode,
         card=model.card,
         life=_life(dataset),
-        declaration=table.feature_set,
+        declaration=dataset.feature_set,
         folder=folder,
         artefact_sha256=manifest.artefact_hash,
     )
