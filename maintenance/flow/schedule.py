@@ -49,6 +49,7 @@ from scheduler import (
 from scheduler import Schedule as Answer
 
 SEED = 1
+MOST_ATTEMPTS = 3
 STALE_FORECAST = dt.timedelta(days=7)
 BEYOND_WILL = frozenset({"outside_schedule", "unknown_technician"})
 """Rules that nobody can break by wanting to: there is no such day, or nobody of that name."""
@@ -68,6 +69,10 @@ class Outdated(Exception):
     def __init__(self, revision: int) -> None:
         super().__init__(f"the schedule is at revision {revision}")
         self.revision = revision
+
+
+class ChangedMeanwhile(Exception):
+    """The draft was changed by hand each time it was optimised; it stands as people left it."""
 
 
 class NotADraft(Exception):
@@ -94,26 +99,43 @@ def optimise(
     """Solve the site's open work and keep the answer as its one draft.
 
     The solver does a set amount of work, so that the same work gives the same schedule; `seconds`
-    cuts it short where that takes too long, and the result says so (`repeatable`).
+    cuts it short where that takes too long, and the result says so (`repeatable`). When somebody
+    changes the draft by hand meanwhile, it is solved again with what they did.
     """
     period = period_of(site=site, now=now)
-    posed = pose(period, not_before=now)
-    result = solve(
-        posed.problem,
-        time_limit_seconds=seconds,
-        seed=SEED,
-        workers=1,
-        on_progress=lambda cost, _bound: report(1, 3, f"{cost / 100:,.2f}"),
-    )
-    report(2, 3, "")
-    with transaction.atomic():
-        _one_at_a_time(site)
-        Schedule.objects.filter(site=site).draft().update(state=ScheduleState.SUPERSEDED)
-        schedule = _keep(posed, result, by=by, now=now)
-        told = {"cost_minor": schedule.cost_minor, "repeatable": result.repeatable}
-        schedule.operation = fence({"schedule": schedule.number, **told})
-        schedule.save(update_fields=["operation"])
-    report(3, 3, "")
+    for _ in range(MOST_ATTEMPTS):
+        seen = _standing(site)
+        posed = pose(period, not_before=now)
+        result = solve(
+            posed.problem,
+            time_limit_seconds=seconds,
+            seed=SEED,
+            workers=1,
+            on_progress=lambda cost, _bound: report(1, 3, f"{cost / 100:,.2f}"),
+        )
+        report(2, 3, "")
+        with transaction.atomic():
+            _one_at_a_time(site)
+            if _standing(site) == seen:
+                schedule = _replace_draft(posed, result, by=by, now=now, fence=fence)
+                report(3, 3, "")
+                return schedule
+    raise ChangedMeanwhile
+
+
+def _standing(site: Site) -> tuple[int, int] | None:
+    """Which draft stands and how often it was changed: what people did by hand must not be lost."""
+    return Schedule.objects.filter(site=site).draft().values_list("pk", "revision").first()
+
+
+def _replace_draft(
+    posed: Posed, result: Result, *, by: User | None, now: dt.datetime, fence: Fence
+) -> Schedule:
+    Schedule.objects.filter(site=posed.period.site).draft().update(state=ScheduleState.SUPERSEDED)
+    schedule = _keep(posed, result, by=by, now=now)
+    told = {"cost_minor": schedule.cost_minor, "repeatable": result.repeatable}
+    schedule.operation = fence({"schedule": schedule.number, **told})
+    schedule.save(update_fields=["operation"])
     return schedule
 
 
