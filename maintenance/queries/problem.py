@@ -107,7 +107,10 @@ def pose(period: Period, *, not_before: dt.datetime) -> Posed:
     problem = core.Problem(
         day_starts_minutes=tuple(period.minute(at) for at in period.day_starts),
         frozen_until_minute=math.ceil(frozen / START_GRID_MINUTES) * START_GRID_MINUTES,
-        jobs=tuple(_job(w, period, skill_names, published, technicians) for w in work_orders),
+        jobs=tuple(
+            _job(w, period, skill_names, technicians, published.get(w.pk), not_before)
+            for w in work_orders
+        ),
         technicians=tuple(_technician(t, times[t.pk], period, skill_names) for t in technicians),
         assets=_assets(work_orders, period),
         tools=_tools(site, period),
@@ -158,10 +161,12 @@ def _job(
     work_order: WorkOrder,
     period: Period,
     skill_names: dict[int, str],
-    published: dict[int, Assignment],
     technicians: list[Technician],
+    published: Assignment | None,
+    not_before: dt.datetime,
 ) -> core.Job:
     plan = work_order.job_plan
+    begun = published if published and published.starts_at < not_before else None
     by_day, left_out = _costs(work_order, period)
     return core.Job(
         id=str(work_order.pk),
@@ -183,8 +188,8 @@ def _job(
             for n in sorted(plan.parts.all(), key=lambda n: n.part.code)
         ),
         earliest_start_minute=_earliest(work_order, period),
-        pin=_pin(work_order, period, technicians),
-        published=_published_place(published.get(work_order.pk), period),
+        pin=_pin(work_order, period, technicians, begun),
+        published=_published_place(published, period),
     )
 
 
@@ -246,15 +251,20 @@ def _minor(money: float) -> int:
     return round(money * 100)
 
 
-def _pin(work_order: WorkOrder, period: Period, technicians: list[Technician]) -> core.Pin | None:
-    if work_order.pinned_start_at is None:
+def _pin(
+    work_order: WorkOrder,
+    period: Period,
+    technicians: list[Technician],
+    begun: Assignment | None,
+) -> core.Pin | None:
+    """Where a planner wants it; work that has begun as it was published stays where it is."""
+    at = begun.starts_at if begun else work_order.pinned_start_at
+    if at is None or not period.starts_at <= at < period.ends_at:
         return None
-    start = period.minute(work_order.pinned_start_at)
-    if not 0 <= start < period.minute(period.ends_at):
-        return None
+    named = begun.technicians.all() if begun else work_order.pinned_technicians.all()
     here = {technician.pk for technician in technicians}
-    crew = [str(t.pk) for t in work_order.pinned_technicians.all() if t.pk in here]
-    return core.Pin(start_minute=start, technician_ids=tuple(crew) or None)
+    crew = [str(t.pk) for t in named if t.pk in here]
+    return core.Pin(start_minute=period.minute(at), technician_ids=tuple(crew) or None)
 
 
 def _published_place(assignment: Assignment | None, period: Period) -> core.Published | None:
