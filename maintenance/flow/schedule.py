@@ -100,12 +100,13 @@ def optimise(
 
     The solver does a set amount of work, so that the same work gives the same schedule; `seconds`
     cuts it short where that takes too long, and the result says so (`repeatable`). When somebody
-    changes the draft by hand meanwhile, it is solved again with what they did.
+    changes the draft by hand meanwhile, it is solved again with what they did. In a period that
+    is history all of its days are free.
     """
     period = period_of(site=site, now=now)
     for _ in range(MOST_ATTEMPTS):
         seen = _standing(site)
-        posed = pose(period, not_before=now)
+        posed = pose(period, not_before=now if now < period.ends_at else period.starts_at)
         result = solve(
             posed.problem,
             time_limit_seconds=seconds,
