@@ -204,6 +204,8 @@ WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 # lost message costs time, never work.
 
 LONGEST_TASK_SECONDS = env.number("VIGIA_LONGEST_TASK_SECONDS", default=4 * 3600, at_least=60)
+# A worker renews its lease on an operation six times as often. After it, another takes over.
+OPERATION_LEASE_SECONDS = env.number("VIGIA_OPERATION_LEASE_SECONDS", default=30, at_least=2)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default="filesystem://localhost")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True

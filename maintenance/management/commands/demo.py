@@ -138,7 +138,7 @@ def _summary(site: Site, *, seconds: float) -> dict[str, Any]:
         "technicians": Technician.objects.filter(site=site).count(),
         "model_version": max(champions.values_list("version", flat=True)),
         "forecasts": newest.count(),
-        "proposed": WorkOrder.objects.filter(site=site).open().count(),
+        "proposed": WorkOrder.objects.filter(site=site).to_schedule().count(),
         "scheduled": scheduled,
         "left_out": left_out,
         "unexplained": jobs - scheduled - left_out,
