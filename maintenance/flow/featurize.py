@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 from django.db import transaction
@@ -12,7 +13,7 @@ from maintenance.instants import from_us, to_us
 from maintenance.models import AssetClass, FeatureRow, FeatureSet, ModelVersion, Site
 from maintenance.operations import Fence, unfenced
 from maintenance.queries import histories
-from predictors.features import build_features
+from predictors.features import build_features, joined_spans, needed_spans_us
 from predictors.schema import AssetHistory, Instants
 from predictors.schema import FeatureSet as Declaration
 
@@ -45,7 +46,11 @@ def _rows_of_class(
     feature_sets = list(FeatureSet.objects.filter(pk__in=served.values("feature_set")))
     if not feature_sets:
         return
-    known = histories.of_class(asset_class, as_of=max(as_of))
+    known = histories.to_score(
+        asset_class,
+        as_of=max(as_of),
+        spans=partial(_needed, as_of=as_of, feature_sets=feature_sets),
+    )
     key_of = dict(asset_class.assets.values_list("code", "pk"))
     for feature_set in feature_sets:
         declared = Declaration.from_dict(feature_set.declaration)
@@ -67,6 +72,20 @@ def _rows_of_class(
                     values=FeatureRow.packed(one),
                     recorded_at=now,
                 )
+
+
+def _needed(
+    history: AssetHistory, *, as_of: Sequence[dt.datetime], feature_sets: Sequence[FeatureSet]
+) -> histories.Spans:
+    """The spans of readings that the rows of these instants look at."""
+    origins_us = _lived(history, as_of)
+    return joined_spans(
+        span
+        for feature_set in feature_sets
+        for span in needed_spans_us(
+            history, origins_us, Declaration.from_dict(feature_set.declaration)
+        )
+    )
 
 
 def _lived(history: AssetHistory, origins: Sequence[dt.datetime]) -> Instants:

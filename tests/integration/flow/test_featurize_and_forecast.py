@@ -6,14 +6,19 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.db import transaction
 
 from maintenance.choices import ModelState
 from maintenance.flow import featurize, forecast
+from maintenance.instants import to_us
 from maintenance.models import Asset, FeatureRow, FeatureSet, Forecast, ModelVersion
 from maintenance.operations import Overtaken
+from maintenance.queries import histories
 from predictors.errors import ArtefactCorrupt, ArtefactMissing
+from predictors.features import build_features
+from predictors.schema import FeatureSet as Declaration
 from tests.plants import MONDAY, REGISTER, Plant, measure, tiny, with_history
 
 pytestmark = pytest.mark.django_db
@@ -264,3 +269,29 @@ def test_two_plants_with_the_same_history_get_the_same_models_and_forecasts(arte
     assert set(families.values_list("family", flat=True)) == {"hazard"}
     assert [row[:3] for row in written(one)] == [row[:3] for row in written(other)]
     assert written(one) == written(other)
+
+
+def test_a_row_from_what_it_needs_alone_has_the_bits_of_one_from_all_readings(plant):
+    train(plant)
+    foresee(plant, MONDAY, MONDAY - 9 * DAY)
+    version = ModelVersion.objects.champions().get(failure_mode__code="bearing")
+    declared = Declaration.from_dict(version.feature_set.declaration)
+    for history in histories.of_class(version.failure_mode.asset_class, as_of=MONDAY):
+        for row in FeatureRow.objects.filter(asset__code=history.asset_id):
+            origin = np.array([to_us(row.as_of)])
+            whole = build_features(history, origin, declared)[0]
+            assert FeatureRow.packed(whole) == bytes(row.values)
+
+
+def test_a_point_that_fell_silent_long_ago_gives_the_same_row(plant):
+    plant.take("points", [{"asset": "P-1", "code": "load", "name": "Load"}])
+    measure(plant, "P-1", point="load", until=MONDAY - 60 * DAY, days=20)
+    train(plant)
+    foresee(plant)
+    version = ModelVersion.objects.champions().get(failure_mode__code="bearing")
+    declared = Declaration.from_dict(version.feature_set.declaration)
+    history = histories.of_class(version.failure_mode.asset_class, as_of=MONDAY)[0]
+    row = FeatureRow.objects.get(asset__code="P-1")
+    whole = build_features(history, np.array([to_us(MONDAY)]), declared)[0]
+    assert "load.count.7d" in declared.names
+    assert FeatureRow.packed(whole) == bytes(row.values)
