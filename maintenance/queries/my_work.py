@@ -172,7 +172,7 @@ def shifts_today(technician: Technician, *, now: dt.datetime) -> list[Shift]:
 
 @dataclass(frozen=True)
 class PlannedPart:
-    """A part of the job plan, and how many of it a report starts with: never more than there are."""
+    """A part of the job plan, and how many a report starts with: never more than there are."""
 
     need: JobPlanPart
 

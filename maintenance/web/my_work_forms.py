@@ -31,7 +31,11 @@ class PhotosInput(forms.ClearableFileInput):
 class PhotosField(forms.FileField):
     """Any number of files; `execute` says which it takes."""
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
+    def clean(
+        self,
+        data: Any,
+        initial: Any = None,  # noqa: ARG002  Forms pass it.
+    ) -> list[UploadedFile[Any]]:
         files = data if isinstance(data, list | tuple) else [data]
         return [file for file in files if file]
 
@@ -170,11 +174,3 @@ class CloseForm(forms.Form):
 
 def _part_name(planned: PlannedPart) -> str:
     return f"part_{planned.part.pk}"
-
-
-class CancelForm(forms.Form):
-    note = forms.CharField(
-        max_length=240,
-        label=_("Why will it not be done?"),
-        widget=forms.Textarea(attrs={"rows": 2}),
-    )
