@@ -30,6 +30,7 @@ LEAST_SPREADS = 2.0
 MOST_COMPANIONS = 6
 BEND = 3
 MOST_T = 99.0
+MOST_GROWTH = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ class Step:
     """A change of level: of which column, how many nights ago, by how much.
 
     ``size`` in the units of the point, ``spread`` the standard deviation that stays unexplained,
-    ``t`` the evidence (with the sign of the change).
+    ``t`` the evidence (with the sign of the change). ``growth``: by which share of its size the
+    step still grew between the first and the second half of the nights after it, as damage does.
     """
 
     column: int
@@ -45,10 +47,16 @@ class Step:
     size: float
     spread: float
     t: float
+    growth: float
 
     @property
     def is_sure(self) -> bool:
-        return abs(self.t) > LIMIT and abs(self.size) > LEAST_SPREADS * self.spread
+        return self.is_sure_by(1.0) and self.growth < MOST_GROWTH
+
+    def is_sure_by(self, share: float) -> bool:
+        """Whether so much of the evidence that opens an alert is there."""
+        enough = abs(self.size) > share * LEAST_SPREADS * self.spread
+        return enough and abs(self.t) > share * LIMIT
 
 
 def daily_means(at_us: Instants, values: Floats, *, end_us: int, nights: int = NIGHTS) -> Floats:
@@ -145,4 +153,13 @@ def _best(
     spread = np.maximum(np.sqrt(unexplained / free), 1e-9 * max(1.0, float(np.abs(level).max())))
     t = np.clip(size * np.sqrt(power) / spread, -MOST_T, MOST_T)
     best = int(np.abs(t).argmax())
-    return Step(column, int(afters[best]), float(size[best]), float(spread[best]), float(t[best]))
+    left = rest - size[best] * steps[:, best]
+    growth = _growth(left[after[:, best] > 0]) / size[best] if size[best] else 0.0
+    found = (size[best], spread[best], t[best], growth)
+    return Step(column, int(afters[best]), *(float(one) for one in found))
+
+
+def _growth(left: Floats) -> float:
+    """How much higher the second half lies than the first."""
+    half = len(left) // 2
+    return float(left[len(left) - half :].mean() - left[:half].mean())
