@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import numpy as np
 from django.db import transaction
@@ -13,7 +12,7 @@ from maintenance.instants import from_us, to_us
 from maintenance.models import AssetClass, FeatureRow, FeatureSet, ModelVersion, Site
 from maintenance.operations import Fence, unfenced
 from maintenance.queries import histories
-from predictors.features import build_features, joined_spans, needed_spans_us
+from predictors.features import build_features
 from predictors.schema import AssetHistory, Instants
 from predictors.schema import FeatureSet as Declaration
 
@@ -46,14 +45,11 @@ def _rows_of_class(
     feature_sets = list(FeatureSet.objects.filter(pk__in=served.values("feature_set")))
     if not feature_sets:
         return
-    known = histories.to_score(
-        asset_class,
-        as_of=max(as_of),
-        spans=partial(_needed, as_of=as_of, feature_sets=feature_sets),
-    )
+    declared_of = {one.pk: Declaration.from_dict(one.declaration) for one in feature_sets}
+    known = histories.to_score(asset_class, as_of=as_of, feature_sets=list(declared_of.values()))
     key_of = dict(asset_class.assets.values_list("code", "pk"))
     for feature_set in feature_sets:
-        declared = Declaration.from_dict(feature_set.declaration)
+        declared = declared_of[feature_set.pk]
         written = set(
             FeatureRow.objects.filter(feature_set=feature_set, as_of__in=as_of).values_list(
                 "asset_id", "as_of"
@@ -72,20 +68,6 @@ def _rows_of_class(
                     values=FeatureRow.packed(one),
                     recorded_at=now,
                 )
-
-
-def _needed(
-    history: AssetHistory, *, as_of: Sequence[dt.datetime], feature_sets: Sequence[FeatureSet]
-) -> histories.Spans:
-    """The spans of readings that the rows of these instants look at."""
-    origins_us = _lived(history, as_of)
-    return joined_spans(
-        span
-        for feature_set in feature_sets
-        for span in needed_spans_us(
-            history, origins_us, Declaration.from_dict(feature_set.declaration)
-        )
-    )
 
 
 def _lived(history: AssetHistory, origins: Sequence[dt.datetime]) -> Instants:

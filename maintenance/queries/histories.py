@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,8 @@ from maintenance.models import (
     Installation,
     MeasurementPoint,
 )
-from predictors.schema import AssetHistory, Instants, Series
+from predictors.features import needed_spans_us
+from predictors.schema import AssetHistory, FeatureSet, Instants, Series
 
 Times = Mapping[int, Mapping[str, list[int]]]
 Spans = list[tuple[int, int]]
@@ -39,21 +40,37 @@ def of_class(asset_class: AssetClass, *, as_of: dt.datetime) -> list[AssetHistor
 
 
 def to_score(
-    asset_class: AssetClass, *, as_of: dt.datetime, spans: Callable[[AssetHistory], Spans]
+    asset_class: AssetClass, *, as_of: Sequence[dt.datetime], feature_sets: Sequence[FeatureSet]
 ) -> list[AssetHistory]:
-    """The same, with the readings of the asked spans alone: enough for feature rows, not to learn.
+    """As much of the histories as the feature rows of these instants need: the rows are the same.
 
     A night's forecast would otherwise read years of readings to use a month of them.
     """
-    assets = _in_service(asset_class, as_of=as_of)
+    assets = _in_service(asset_class, as_of=max(as_of))
+    return _to_score(asset_class, assets, as_of=as_of, feature_sets=feature_sets)
+
+
+def of_asset(
+    asset: Asset, *, as_of: dt.datetime, feature_sets: Sequence[FeatureSet]
+) -> AssetHistory:
+    """As much of one asset's history as its feature rows at `as_of` need: the rows are the same."""
+    return _to_score(asset.asset_class, [asset], as_of=[as_of], feature_sets=feature_sets)[0]
+
+
+def _to_score(
+    asset_class: AssetClass,
+    assets: list[Asset],
+    *,
+    as_of: Sequence[dt.datetime],
+    feature_sets: Sequence[FeatureSet],
+) -> list[AssetHistory]:
+    origins_us = np.array([to_us(at) for at in as_of], dtype=np.int64)
     nothing_read: dict[int, dict[str, Series]] = {asset.pk: {} for asset in assets}
-    bare = _told(asset_class, assets, nothing_read, as_of=as_of)
-    read = [
-        _readings_within(asset, spans(history), as_of=as_of)
-        for asset, history in zip(assets, bare, strict=True)
-    ]
+    bare = _told(asset_class, assets, nothing_read, as_of=max(as_of))
+    spans = [needed_spans_us(history, origins_us, feature_sets) for history in bare]
     return [
-        replace(history, readings=readings) for history, readings in zip(bare, read, strict=True)
+        replace(history, readings=_readings_within(asset, needed, as_of=max(as_of)))
+        for asset, history, needed in zip(assets, bare, spans, strict=True)
     ]
 
 

@@ -71,7 +71,7 @@ def test_readings_that_cannot_matter_may_stay_unread(declared: FeatureSet) -> No
     history = ragged_history(5)
     for origin in np.arange(30, 120, 7) * DAY_US:
         origins = np.array([origin, origin - 3 * DAY_US])
-        spans = needed_spans_us(replace(history, readings={}), origins, declared)
+        spans = needed_spans_us(replace(history, readings={}), origins, [declared])
         cut = {key: within(series, spans) for key, series in history.readings.items()}
         whole = build_features(history, origins, declared)
         part = build_features(replace(history, readings=cut), origins, declared)
