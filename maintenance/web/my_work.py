@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -105,19 +105,21 @@ def close(request: SiteRequest, pk: int) -> HttpResponse:
 
 @signed_in
 @require_safe
-def photo(request: SiteRequest, pk: int) -> HttpResponseBase:
+def photo(request: SiteRequest, pk: int) -> HttpResponse:
     """A photo of a report, for those who may see its work order; never run, only looked at."""
     seen = WorkOrder.objects.for_user(request.user)
     found = get_object_or_404(ReportPhoto, pk=pk, report__work_order__in=seen)
     if found.content_type not in execute.PHOTO_TYPES:
         raise Http404
     try:
-        content = found.file.open("rb")
+        with found.file.open("rb") as file:
+            content = file.read()
     except FileNotFoundError as error:
         raise Http404 from error
     name = f"photo-{found.pk}.{execute.PHOTO_TYPES[found.content_type]}"
-    return FileResponse(
-        content, content_type=found.content_type, filename=name, headers=PHOTO_HEADERS
+    shown = {"Content-Disposition": f'inline; filename="{name}"'}
+    return HttpResponse(
+        content, content_type=found.content_type, headers={**PHOTO_HEADERS, **shown}
     )
 
 
