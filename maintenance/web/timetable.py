@@ -138,7 +138,7 @@ def _saved(request: SiteRequest, site: Site, task: PeriodicTask, form: WhenForm)
 
 
 def _tasks() -> QuerySet[PeriodicTask]:
-    ours = PeriodicTask.objects.filter(task__startswith=flow.OURS)
+    ours: QuerySet[PeriodicTask] = PeriodicTask.objects.filter(task__startswith=flow.OURS)
     return ours.select_related("interval", "crontab").order_by("name")
 
 
