@@ -134,7 +134,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; what is not a number is None."""
-        return dict(_plain(asdict(self)))
+        return dict(plain_json(asdict(self)))
 
 
 @dataclass(frozen=True)
@@ -209,13 +209,13 @@ def decide(comparison: Comparison) -> Verdict:
     where fewer than 3 units failed, nobody can tell.
     """
     against, lives = comparison.against, comparison.failed_lives
+    if CHAMPION in against and lives < SMALLEST_FAILED_LIVES:
+        told = f"{lives} failures to judge by, {SMALLEST_FAILED_LIVES} needed: the champion stays"
+        return Verdict(promoted=False, reason=told)
     for role, pair in against.items():
         worse = _objection(comparison, role, pair)
         if worse:
             return Verdict(promoted=False, reason=worse)
-    if CHAMPION in against and lives < SMALLEST_FAILED_LIVES:
-        told = f"{lives} failures to judge by, {SMALLEST_FAILED_LIVES} needed: the champion stays"
-        return Verdict(promoted=False, reason=told)
     rival = CHAMPION if CHAMPION in against else BASELINE
     if rival not in against:
         return Verdict(promoted=True, reason=f"the baseline itself, {_ground(comparison)}")
@@ -258,6 +258,21 @@ def decision_cost(
     left = np.where(failing, review_days - np.minimum(fails_after_days, review_days), 0.0)
     waiting = np.where(failing, prices.c_fail - prices.c_prev + prices.g * left, 0.0)
     return np.where(acting, prices.g * review_days, waiting)
+
+
+def plain_json(value: Any) -> Any:
+    """The value with texts as keys, lists for tuples and None for what is not a finite number.
+
+    >>> plain_json({7: (0.5, float("nan"))})
+    {'7': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(one) for one in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -380,7 +395,7 @@ class _Trial:
             review_days=self.review_days,
         )
 
-    def _alarms(self, risk: Floats) -> dict[str, float]:
+    def _alarms(self, risk: Floats) -> dict[str, Any]:
         """Without prices the alarm is an even chance or more."""
         failed, weight = self.at(self.alarm_days)
         if self.prices is None:
@@ -418,7 +433,7 @@ class _Trial:
 
     def _by_bin(self, values: Floats, place: Instants) -> Floats:
         flat = np.bincount(self.asset * BINS + place, values, minlength=self.asset_count * BINS)
-        return flat.reshape(self.asset_count, BINS)
+        return np.asarray(flat.reshape(self.asset_count, BINS), dtype=np.float64)
 
 
 def _followed(rows: Dataset) -> tuple[int, ...]:
@@ -528,13 +543,3 @@ def _ratio(sums: Floats, weights: Floats) -> Floats:
 
 def _share(part: float, whole: float) -> float:
     return part / whole if whole > 0 else float("nan")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
