@@ -11,6 +11,7 @@ import datetime as dt
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -112,6 +113,7 @@ class _Living:
         self._agenda: list[_Appointment] = []
         self._numbers = count()
         self._usual_stock = _usual_stock(site)
+        self._expect_ends_of_work_under_way()
 
     def decide(self, now: dt.datetime) -> None:
         """The planner accepts what is best done this week; the rest may still be scheduled."""
@@ -169,6 +171,17 @@ class _Living:
     def _agree(self, at_us: int, keep: Callable[[dt.datetime], None]) -> None:
         heapq.heappush(self._agenda, _Appointment(at_us, next(self._numbers), keep))
 
+    def _expect_ends_of_work_under_way(self) -> None:
+        """Components that were out when the history ended."""
+        simulator = self._plant.simulator
+        for event in [*simulator.failures, *simulator.renewals]:
+            if event.restarted_us > simulator.now_us:
+                told = {"asset": event.asset.code, "component": event.mode.component}
+                self._agree(event.restarted_us, partial(self._replaced, told))
+
+    def _replaced(self, told: dict[str, str], now: dt.datetime) -> None:
+        self._take("replacements", [{**told, "replaced_at": now}], now)
+
     def _expect_work(self, since: dt.datetime, until: dt.datetime) -> None:
         published = Assignment.objects.filter(
             schedule__in=self._site.schedules.published(),
@@ -177,7 +190,7 @@ class _Living:
             work_order__failure_mode__isnull=False,
         )
         for assignment in published.order_by("starts_at", "pk"):
-            self._agree(to_us(assignment.starts_at), lambda now, a=assignment: self._begin(a, now))
+            self._agree(to_us(assignment.starts_at), partial(self._begin, assignment))
 
     def _begin(self, assignment: Assignment, now: dt.datetime) -> None:
         work_order = WorkOrder.objects.select_related("asset", "failure_mode").get(
@@ -192,12 +205,10 @@ class _Living:
         renewal = self._plant.simulator.renew(
             asset=work_order.asset.code, mode=mode.code, at_us=to_us(now)
         )
-        self._agree(
-            renewal.restarted_us, lambda later: self._report(work_order, renewal, by=by, now=later)
-        )
+        self._agree(renewal.restarted_us, partial(self._report, work_order, renewal, by))
 
     def _report(
-        self, work_order: WorkOrder, renewal: RenewalEvent, *, by: User | None, now: dt.datetime
+        self, work_order: WorkOrder, renewal: RenewalEvent, by: User | None, now: dt.datetime
     ) -> None:
         execute.finish(
             work_order=work_order,
@@ -259,18 +270,18 @@ class _Living:
         """The crew on breakdown duty replaces the component, with parts of its own."""
         advise.accept(work_order=repair, by=self._people.supervisor, now=now)
         execute.start(work_order=repair, by=None, now=now)
-        self._agree(
-            restarted_us,
-            lambda later: execute.finish(
-                work_order=repair,
-                as_found=AsFound.CONFIRMED,
-                failure_mode=mode,
-                renewed=True,
-                parts={},
-                note="",
-                by=None,
-                now=later,
-            ),
+        self._agree(restarted_us, partial(self._repaired, repair, mode))
+
+    def _repaired(self, repair: WorkOrder, mode: FailureMode, now: dt.datetime) -> None:
+        execute.finish(
+            work_order=repair,
+            as_found=AsFound.CONFIRMED,
+            failure_mode=mode,
+            renewed=True,
+            parts={},
+            note="",
+            by=None,
+            now=now,
         )
 
     def _order(self, part: SparePart, now: dt.datetime) -> dict[str, Any]:
@@ -287,7 +298,7 @@ class _Living:
             part__site=self._site, received_at=None, expected_at__gte=since, expected_at__lt=until
         )
         for delivery in coming.order_by("expected_at", "part__code"):
-            self._agree(to_us(delivery.expected_at), lambda now, d=delivery: self._receive(d, now))
+            self._agree(to_us(delivery.expected_at), partial(self._receive, delivery))
 
     def _receive(self, delivery: Delivery, now: dt.datetime) -> None:
         part = delivery.part
