@@ -174,7 +174,8 @@ class _Living:
     def _expect_ends_of_work_under_way(self) -> None:
         """Components that were out when the history ended."""
         simulator = self._plant.simulator
-        for event in [*simulator.failures, *simulator.renewals]:
+        events: list[FailureEvent | RenewalEvent] = [*simulator.failures, *simulator.renewals]
+        for event in events:
             if event.restarted_us > simulator.now_us:
                 told = {"asset": event.asset.code, "component": event.mode.component}
                 self._agree(event.restarted_us, partial(self._replaced, told))

@@ -41,6 +41,7 @@ from predictors.simulate import Plant, PlantConfig, simulate
 SITE = "norte"
 REPLAY_DAYS = (30, 27, 24, 21, 18, 15, 12, 9, 6, 4, 2, 1)
 PASSWORD_BYTES = 9
+USUAL_OUTLOOK_DAYS = 42
 PEOPLE = {
     "planner": (Role.PLANNER, "Elena", "Prats"),
     "supervisor": (Role.SUPERVISOR, "Sofía", "Roca"),
@@ -83,9 +84,7 @@ class Command(BaseCommand):
 
     def _fill(self, options: dict[str, Any], now: dt.datetime) -> Site:
         as_of = _as_of(options["as_of"], now)
-        _plant, site = self._take_in(
-            PlantConfig(end_us=to_us(as_of), **_size(options)), options, now
-        )
+        _plant, site = self._take_in(_config(options, end=as_of), options, now)
         self.stdout.write("Training, forecasting, proposing, scheduling ...")
         done = finished(
             tasks.request_loop(
@@ -108,9 +107,7 @@ class Command(BaseCommand):
         start = local_midnight(
             as_of, ZoneInfo(PlantConfig(end_us=to_us(as_of)).time_zone), days=-days
         )
-        config = PlantConfig(
-            end_us=to_us(start), outlook_days=days + demo_weeks.OUTLOOK_DAYS, **_size(options)
-        )
+        config = _config(options, end=start, outlook_days=days + demo_weeks.OUTLOOK_DAYS)
         plant, site = self._take_in(config, options, start)
         self._meet(start, site)
         users = User.objects.in_bulk(PEOPLE, field_name="username")
@@ -151,8 +148,15 @@ class Command(BaseCommand):
             self.stdout.write(f"Sign in as {username} with password {password}")
 
 
-def _size(options: dict[str, Any]) -> dict[str, int]:
-    return {"assets": options["assets"], "seed": options["seed"]}
+def _config(
+    options: dict[str, Any], *, end: dt.datetime, outlook_days: int = USUAL_OUTLOOK_DAYS
+) -> PlantConfig:
+    return PlantConfig(
+        end_us=to_us(end),
+        assets=options["assets"],
+        seed=options["seed"],
+        outlook_days=outlook_days,
+    )
 
 
 def _as_of(text: str | None, now: dt.datetime) -> dt.datetime:
