@@ -48,12 +48,8 @@ def own(user: User) -> QuerySet[WorkOrder]:
             "forecast",
             "job_plan__failure_mode",
         )
-        .prefetch_related(
-            Prefetch("assignments", told.select_related("schedule"), to_attr="told"),
-            Prefetch("spells", WorkSpell.objects.select_related("by")),
-            "assigned_to",
-            "job_plan__tools__tool_type",
-        )
+        .prefetch_related(Prefetch("assignments", told, to_attr="told"))
+        .prefetch_related("spells", "assigned_to", "job_plan__tools__tool_type")
     )
 
 

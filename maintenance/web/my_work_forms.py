@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from maintenance.choices import AsFound
@@ -15,8 +14,11 @@ from maintenance.flow import execute
 from maintenance.models import Component, FailureMode, SparePart, WorkOrder
 from maintenance.queries.my_work import PlannedPart, other_parts, planned_parts
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
 MOST_OF_A_PART = 999
-HINTS: dict[str, Promise] = {
+HINTS: dict[str, StrOrPromise] = {
     AsFound.CONFIRMED: _("It had failed, or was about to"),
     AsFound.EARLY_SIGNS: _("Worn, but it would have lasted"),
     AsFound.NOTHING_FOUND: _("In good order: a false alarm"),
@@ -50,7 +52,7 @@ class OtherPartField(forms.ModelChoiceField[SparePart]):
         return f"{part.name} · {part.code} ({part.stock})"
 
 
-def _instant(label: Promise) -> forms.DateTimeField:
+def _instant(label: StrOrPromise) -> forms.DateTimeField:
     picker = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
     return forms.DateTimeField(required=False, label=label, widget=picker)
 
@@ -73,7 +75,6 @@ class CloseForm(forms.Form):
     renewed = forms.TypedChoiceField(
         choices=[("yes", _("Yes")), ("no", _("No"))],
         required=False,
-        empty_value=False,
         coerce=lambda answer: answer == "yes",
         widget=forms.RadioSelect,
     )
@@ -110,7 +111,8 @@ class CloseForm(forms.Form):
         if work_order.spells.exists():
             del self.fields["started_at"]
         modes = FailureMode.objects.filter(asset_class=work_order.asset.asset_class_id)
-        self._choose_from("failure_mode", modes.exclude(pk=self.mode.pk if self.mode else None))
+        others = modes.exclude(pk=self.mode.pk) if self.mode else modes
+        self._choose_from("failure_mode", others)
         self._choose_from("other_part", other_parts(work_order))
 
     def _ask_of_parts(self) -> None:
@@ -137,7 +139,7 @@ class CloseForm(forms.Form):
         named = Component.objects.filter(asset=self._work_order.asset_id, code=code).first()
         return named.name if named else code
 
-    def findings(self) -> Iterator[tuple[Any, Promise]]:
+    def findings(self) -> Iterator[tuple[Any, StrOrPromise]]:
         """Each possible finding with what it means."""
         for choice in self["as_found"]:
             yield choice, HINTS[choice.data["value"]]
@@ -151,7 +153,7 @@ class CloseForm(forms.Form):
         return {
             "as_found": AsFound(given["as_found"]),
             "failure_mode": given["failure_mode"],
-            "renewed": given["renewed"],
+            "renewed": bool(given["renewed"]),
             "parts": dict(self._parts()),
             "note": given["note"],
             "photos": given["photos"],
