@@ -10,10 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import structlog
 from django.conf import settings
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.mmap_dict import MmapedDict
@@ -24,6 +26,7 @@ FOLDER.mkdir(parents=True, exist_ok=True)
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 SECONDS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 OF_THE_DEAD = 0
+log = structlog.get_logger(__name__)
 _FILE = re.compile(r"(counter|histogram)_(\d+)\.db")
 
 REQUESTS = Counter(
@@ -65,7 +68,7 @@ def gather_the_dead() -> None:
         for path in sorted(FOLDER.glob("*.db")):
             named = _FILE.fullmatch(path.name)
             if named and not _is_alive(int(named[2])):
-                _add(path, FOLDER / f"{named[1]}_{OF_THE_DEAD}.db")
+                _add_if_whole(path, FOLDER / f"{named[1]}_{OF_THE_DEAD}.db")
                 path.unlink()
 
 
@@ -81,11 +84,19 @@ def _is_alive(process: int) -> bool:
     return True
 
 
+def _add_if_whole(source: Path, target: Path) -> None:
+    """A process that was killed as it wrote leaves half a file: its counts are lost, no more."""
+    try:
+        _add(source, target)
+    except (ValueError, RuntimeError, struct.error, OSError) as error:
+        log.warning("request_counts_lost", file=source.name, error=str(error))
+
+
 def _add(source: Path, target: Path) -> None:
     read = MmapedDict(str(source), read_mode=True)  # type: ignore[no-untyped-call]
     kept = MmapedDict(str(target))  # type: ignore[no-untyped-call]
     try:
-        for key, value, at, _position in read.read_all_values():  # type: ignore[no-untyped-call]
+        for key, value, at in read.read_all_values():  # type: ignore[no-untyped-call]
             before, _at = kept.read_value(key)  # type: ignore[no-untyped-call]
             kept.write_value(key, before + value, at)  # type: ignore[no-untyped-call]
     finally:
