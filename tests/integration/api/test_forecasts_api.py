@@ -163,5 +163,7 @@ def test_the_scope_to_read_assets_is_needed_and_other_sites_are_not_there(traine
     other = tiny("other")
     secret = "vg_other"
     ApiTokenFactory.create(site=other.site, secret=secret, scopes=[TokenScope.READ_ASSETS.value])
-    trained.take("assets", [{"code": "only-here", "asset_class": "pump"}])
+    trained.take(
+        "assets", [{"code": "only-here", "asset_class": "pump", "commissioned_at": MONDAY}]
+    )
     assert post({"asset": "only-here"}, secret=secret).json()["code"] == "no_asset"
