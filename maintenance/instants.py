@@ -18,8 +18,12 @@ def from_us(at_us: int) -> dt.datetime:
 
 def local_midnight(at: dt.datetime, zone: ZoneInfo, *, days: int = 0) -> dt.datetime:
     """The start of the local day of `at`, or of the day that many days later."""
-    date = at.astimezone(zone).date() + dt.timedelta(days=days)
+    date = local_date(at, zone) + dt.timedelta(days=days)
     return dt.datetime.combine(date, dt.time(), tzinfo=zone).astimezone(dt.UTC)
+
+
+def local_date(at: dt.datetime, zone: ZoneInfo) -> dt.date:
+    return at.astimezone(zone).date()
 
 
 def days_between(earlier: dt.datetime, later: dt.datetime) -> float:

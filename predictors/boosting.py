@@ -1,30 +1,40 @@
-"""Gradient boosted hazards: the only module that speaks to XGBoost."""
+"""Gradient boosted hazards: the only module that speaks to XGBoost.
+
+Buckets are learnt in *stages*, near to far, each with trees of its own. What announces
+a failure tomorrow is sharp and what tells of next month is faint; boosted together, the noise of
+the far buckets stops the growth before the near ones have been learnt.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
 import xgboost
 
 from predictors.dataset import Flags
-from predictors.schema import Floats, Rows
+from predictors.schema import Floats, Instants, Rows
 
 
 @dataclass(frozen=True)
 class Boosting:
-    """How trees are grown; defaults suit tens of failures and about a hundred columns."""
+    """How trees are grown; defaults suit tens of failures and about a hundred columns.
+
+    ``stage_starts``: the first bucket of each stage after the nearest.
+    """
 
     rounds: int = 200
     patience: int = 15
     learning_rate: float = 0.1
     depth: int = 6
-    leaf_weight: float = 2.0
+    leaf_weight: float = 5.0
     ridge: float = 5.0
     column_share: float = 0.5
     row_share: float = 0.8
     bins: int = 64
+    stage_starts: tuple[int, ...] = (3, 6, 9)
 
     def parameters(self, *, seed: int, threads: int) -> dict[str, object]:
         """As XGBoost names them."""
@@ -48,32 +58,55 @@ class Boosting:
 
 @dataclass(frozen=True, eq=False)
 class Trees:
-    """A booster whose margin adds to an offset in log-odds."""
+    """One booster per stage, whose margin adds to an offset in log-odds.
 
-    booster: xgboost.Booster
+    ``starts`` the first bucket of each stage, 0 first; ``x`` float32[m, p + 1] always ends with
+    the bucket.
+    """
+
+    starts: tuple[int, ...]
+    boosters: tuple[xgboost.Booster, ...]
 
     def margin(self, x: Rows, offset: Floats) -> Floats:
-        """Log-odds of failing in the period; ``x`` float32[n, p + 1] ends with the bucket."""
-        raw = self.booster.inplace_predict(x, predict_type="margin", base_margin=offset)
-        return np.asarray(raw, dtype=np.float64)
+        """Log-odds of failing in each period, float64[m]."""
+        found = np.empty(len(x))
+        for booster, rows in zip(self.boosters, stages(x, self.starts), strict=True):
+            if rows.size:
+                found[rows] = booster.inplace_predict(
+                    x[rows], predict_type="margin", base_margin=offset[rows]
+                )
+        return found
 
     def contributions(self, x: Rows) -> Floats:
-        """Exact Shapley values float64[n, p + 2] of the margin less its offset, base last."""
-        if not len(x):
-            return np.empty((0, x.shape[1] + 1))
-        shares = self.booster.predict(xgboost.DMatrix(x, nthread=1), pred_contribs=True)
-        return np.asarray(shares, dtype=np.float64)
+        """Exact Shapley values of the margin less its offset, float64[m, p + 2], base last."""
+        found = np.empty((len(x), x.shape[1] + 1))
+        for booster, rows in zip(self.boosters, stages(x, self.starts), strict=True):
+            if rows.size:
+                matrix = xgboost.DMatrix(x[rows], nthread=1)
+                found[rows] = booster.predict(matrix, pred_contribs=True)
+        return found
 
-    def to_bytes(self) -> bytes:
-        """UBJSON, XGBoost's own portable format."""
-        return bytes(self.booster.save_raw(raw_format="ubj"))
+    def to_bytes(self) -> tuple[bytes, ...]:
+        """UBJSON by stage, XGBoost's own portable format."""
+        return tuple(bytes(booster.save_raw(raw_format="ubj")) for booster in self.boosters)
 
     @classmethod
-    def from_bytes(cls, raw: bytes, *, threads: int = 1) -> Self:
+    def from_bytes(cls, starts: Sequence[int], raw: Sequence[bytes], *, threads: int = 1) -> Self:
         """Read back `to_bytes`."""
-        booster = xgboost.Booster({"nthread": threads})
-        booster.load_model(bytearray(raw))
-        return cls(booster)
+        boosters = [xgboost.Booster({"nthread": threads}) for _ in raw]
+        for booster, content in zip(boosters, raw, strict=True):
+            booster.load_model(bytearray(content))
+        return cls(tuple(starts), tuple(boosters))
+
+
+def stages(x: Rows, starts: Sequence[int]) -> list[Instants]:
+    """Positions of the rows of each stage, by the bucket in the last column.
+
+    >>> [rows.tolist() for rows in stages(np.array([[0], [4], [1], [3]]), (0, 3))]
+    [[0, 2], [1, 3]]
+    """
+    stage = np.searchsorted(np.asarray(starts), x[:, -1], side="right") - 1
+    return [np.flatnonzero(stage == one) for one in range(len(starts))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +117,10 @@ class Sample:
     failed: Flags
     weight: Floats
     offset: Floats
+
+    def take(self, rows: Instants) -> Sample:
+        """The chosen periods."""
+        return Sample(self.x[rows], self.failed[rows], self.weight[rows], self.offset[rows])
 
     def details(self) -> dict[str, Any]:
         """What XGBoost wants to know beside ``x``."""
@@ -99,26 +136,39 @@ class Sample:
 class Grower:
     """Grows the members of one forecaster; all share the bins of the first one's columns.
 
-    Binning is a third of the work and knows no outcome, so it is done once.
+    Binning is a third of the work and knows no outcome, so it is done once a stage.
     """
 
     how: Boosting
     threads: int
-    _bins: xgboost.QuantileDMatrix | None = None
+    _bins: dict[int, xgboost.QuantileDMatrix] = field(default_factory=dict)
 
     def __call__(self, train: Sample, check: Sample, seed: int) -> Trees:
-        """Boost on ``train`` until ``check`` stops improving."""
+        """Boost each stage on ``train`` until ``check`` stops improving."""
+        farthest = train.x[:, -1].max()
+        starts = (0, *(start for start in self.how.stage_starts if start <= farthest))
+        sides = zip(stages(train.x, starts), stages(check.x, starts), strict=True)
+        boosters = [
+            self._grow(stage, train.take(learnt), check.take(checked), seed)
+            for stage, (learnt, checked) in enumerate(sides)
+        ]
+        return Trees(starts, tuple(boosters))
+
+    def _grow(self, stage: int, train: Sample, check: Sample, seed: int) -> xgboost.Booster:
         matrix = xgboost.QuantileDMatrix(
-            train.x, max_bin=self.how.bins, ref=self._bins, **train.details()
+            train.x, max_bin=self.how.bins, ref=self._bins.get(stage), **train.details()
         )
-        self._bins = self._bins or matrix
+        self._bins.setdefault(stage, matrix)
+        parameters = self.how.parameters(seed=seed, threads=self.threads)
+        if not (train.failed.any() and check.failed.any()):
+            return xgboost.train(parameters, matrix, num_boost_round=0)  # age alone
         watched = xgboost.DMatrix(check.x, **check.details())  # unbinned: faster to read
         booster = xgboost.train(
-            self.how.parameters(seed=seed, threads=self.threads),
+            parameters,
             matrix,
             num_boost_round=self.how.rounds,
             evals=[(watched, "check")],
             early_stopping_rounds=self.how.patience,
             verbose_eval=False,
         )
-        return Trees(booster[: booster.best_iteration + 1])
+        return booster[: booster.best_iteration + 1]

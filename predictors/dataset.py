@@ -66,7 +66,7 @@ def _lives_of(history: AssetHistory, mode: str) -> list[Life]:
     failures = {int(at) for at in history.failures.get(mode, ()) if at <= until_us}
     renewals = {int(at) for at in history.renewals.get(mode, ()) if at <= until_us}
     found = []
-    for start, end in zip(starts, [*starts[1:], until_us], strict=True):
+    for start, end in zip(starts, [*starts, until_us][1:], strict=True):
         entry = max(start, history.observation_start_us)
         repaired = start in failures - renewals and end in renewals - failures
         down = repaired and end - start <= REPAIR_LIMIT_DAYS * DAY_US

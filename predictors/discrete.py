@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -43,11 +43,10 @@ class Learner(Protocol):
     def contributions(self, x: Rows) -> Floats:
         """What each column adds to the margin less its offset, float64[m, p + 2], base last."""
 
-    def to_bytes(self) -> bytes:
-        """A portable artefact."""
 
+L = TypeVar("L", bound=Learner)
 
-Teach = Callable[[Sample, Sample, int], Learner]
+Teach = Callable[[Sample, Sample, int], L]
 """Train on one sample, stop by another, with a seed."""
 
 
@@ -84,11 +83,11 @@ class AgeOffset:
 
 
 @dataclass(frozen=True, eq=False)
-class Member:
+class Member(Generic[L]):
     """One fold's learner with its starting point."""
 
     offset: AgeOffset
-    learner: Learner
+    learner: L
 
     def margins(self, x: Rows, age_days: Floats, edges_days: Sequence[int]) -> Floats:
         """Log-odds of every bucket's hazard, float64[n, buckets]."""
@@ -100,11 +99,11 @@ class Member:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DiscreteForecaster(Forecaster):
+class DiscreteForecaster(Forecaster, Generic[L]):
     """Members of one family, their joint calibration, and the evidence behind them."""
 
     edges_days: tuple[int, ...]
-    members: tuple[Member, ...]
+    members: tuple[Member[L], ...]
     calibrated: BetaCalibration
     failures: int
     usual: Floats = field(repr=False)
@@ -195,14 +194,14 @@ class DiscreteForecaster(Forecaster):
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
+class Fit(Generic[L]):
     """A forecaster with the out-of-fold risk of the rows that it was chosen on.
 
     ``held_out`` float64[n, horizon_days + 1] for the rows of ``rows``: each predicted by a
     member that saw neither its asset nor, in its calibration, its fold.
     """
 
-    members: tuple[Member, ...]
+    members: tuple[Member[L], ...]
     edges_days: tuple[int, ...]
     calibrated: BetaCalibration
     rows: Dataset
@@ -212,8 +211,8 @@ class Fit:
 
 
 def fit(
-    dataset: Dataset, teach: Teach, *, seed: int, folds: int, row_limit: int, period_limit: int
-) -> Fit:
+    dataset: Dataset, teach: Teach[L], *, seed: int, folds: int, row_limit: int, period_limit: int
+) -> Fit[L]:
     """Train one member per fold of assets and calibrate them on what they have not seen.
 
     Raises `NotEnoughEvidence` if a fold is left without failures to learn from.
@@ -241,7 +240,7 @@ def fit(
     )
 
 
-def assembled(dataset: Dataset, found: Fit) -> dict[str, Any]:
+def assembled(dataset: Dataset, found: Fit[L]) -> dict[str, Any]:
     """The fields of a forecaster made from a fit."""
     return {
         "mode": dataset.mode,
@@ -255,7 +254,7 @@ def assembled(dataset: Dataset, found: Fit) -> dict[str, Any]:
     }
 
 
-def restored(members: tuple[Member, ...], parameters: Mapping[str, Any]) -> dict[str, Any]:
+def restored(members: tuple[Member[L], ...], parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that `DiscreteForecaster.parameters` wrote down, beside its members."""
     usual = [np.nan if value is None else value for value in parameters["usual"]]
     return {
@@ -292,12 +291,12 @@ def _train_side(rows: Dataset, chosen: Any) -> Dataset:
 def _teach(
     train: Dataset,
     check: Dataset,
-    teach: Teach,
+    teach: Teach[L],
     edges: tuple[int, ...],
     random: np.random.Generator,
     period_limit: int,
     seed: int,
-) -> Member:
+) -> Member[L]:
     offset = AgeOffset.of(train)
     samples = [
         _sample(side, offset, edges, random, limit)

@@ -14,16 +14,21 @@ from predictors.schema import FeatureSet
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HazardForecaster(DiscreteForecaster):
+class HazardForecaster(DiscreteForecaster[Trees]):
     """Boosted members; see `predictors.discrete`."""
 
     family: ClassVar[str] = "hazard"
 
+    def parameters(self) -> dict[str, Any]:
+        """As of every discrete family, and where each stage starts."""
+        return super().parameters() | {"stage_starts": list(self.members[0].learner.starts)}
+
     def files(self) -> Mapping[str, bytes]:
-        """One UBJSON booster per member."""
+        """One UBJSON booster per member and stage."""
         return {
-            f"member-{position}.ubj": member.learner.to_bytes()
+            _file(position, stage): raw
             for position, member in enumerate(self.members)
+            for stage, raw in enumerate(member.learner.to_bytes())
         }
 
     @classmethod
@@ -37,8 +42,14 @@ class HazardForecaster(DiscreteForecaster):
         files: Mapping[str, bytes],
     ) -> Self:
         """Read back `parameters` and `files`."""
+        starts = parameters["stage_starts"]
         members = tuple(
-            Member(AgeOffset.from_dict(offset), Trees.from_bytes(files[f"member-{position}.ubj"]))
+            Member(
+                AgeOffset.from_dict(offset),
+                Trees.from_bytes(
+                    starts, [files[_file(position, stage)] for stage in range(len(starts))]
+                ),
+            )
             for position, offset in enumerate(parameters["offsets"])
         )
         return cls(
@@ -47,6 +58,10 @@ class HazardForecaster(DiscreteForecaster):
             feature_set=feature_set,
             **discrete.restored(members, parameters),
         )
+
+
+def _file(member: int, stage: int) -> str:
+    return f"member-{member}-stage-{stage}.ubj"
 
 
 def learn(
@@ -58,7 +73,7 @@ def learn(
     how: Boosting | None = None,
     row_limit: int = discrete.ROW_LIMIT,
     period_limit: int = discrete.PERIOD_LIMIT,
-) -> tuple[HazardForecaster, Fit]:
+) -> tuple[HazardForecaster, Fit[Trees]]:
     """A forecaster and its out-of-fold risks; same dataset and seed, same bits.
 
     Raises `NotEnoughEvidence` where a fold of assets has no failure to learn from.

@@ -90,7 +90,7 @@ def _scale(x: Rows) -> tuple[Floats, Floats]:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class LogisticForecaster(DiscreteForecaster):
+class LogisticForecaster(DiscreteForecaster[Line]):
     """Linear members; see `predictors.discrete`."""
 
     family: ClassVar[str] = "logistic"
@@ -132,7 +132,7 @@ def learn(
     folds: int = 4,
     row_limit: int = discrete.ROW_LIMIT,
     period_limit: int = PERIOD_LIMIT,
-) -> tuple[LogisticForecaster, Fit]:
+) -> tuple[LogisticForecaster, Fit[Line]]:
     """A forecaster and its out-of-fold risks; raises `NotEnoughEvidence` as `hazard.learn`."""
 
     def teach(train: Sample, _check: Sample, _seed: int) -> Line:

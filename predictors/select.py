@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 
 from predictors import constant, discrete, hazard, logistic, periods, weibull
-from predictors.boosting import Boosting
+from predictors.boosting import Boosting, Trees
 from predictors.dataset import Dataset
 from predictors.discrete import Fit
 from predictors.errors import NotEnoughEvidence
@@ -131,6 +131,8 @@ def fit_baseline(dataset: Dataset, *, why: str, like: Model) -> Model:
 
 
 def _too_little(dataset: Dataset) -> str:
+    if not len(dataset):
+        return "no decision instant lies within a life"
     failing = len({life.asset_id for life in dataset.lives if life.failed})
     if dataset.failures < SMALLEST_FAILURES:
         return f"{dataset.failures} failures, {SMALLEST_FAILURES} needed for a model of readings"
@@ -150,12 +152,12 @@ Baseline = Callable[[Dataset], Forecaster]
 BASELINES: Mapping[str, Baseline] = {"weibull": weibull.fit, "constant": constant.fit}
 
 
-def _held_out(found: Fit) -> dict[str, Floats]:
+def _held_out(found: Fit[Trees]) -> dict[str, Floats]:
     by_age = {name: _by_fold(found.rows, found.fold, fit) for name, fit in BASELINES.items()}
     return {"hazard": found.held_out, **by_age}
 
 
-def _other_assets(found: Fit, held_out: HeldOut, seed: int) -> dict[str, Report]:
+def _other_assets(found: Fit[Trees], held_out: HeldOut, seed: int) -> dict[str, Report]:
     _, line = logistic.learn(found.rows, seed=seed, folds=int(found.fold.max()) + 1)
     reports = {family: _report(held_out.rows, risk) for family, risk in held_out.risk.items()}
     return reports | {"logistic": _report(line.rows, line.held_out)}

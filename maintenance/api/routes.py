@@ -64,7 +64,7 @@ class DocsPage(DocsBase):
 
 
 class Api(NinjaAPI):
-    """Every generated route carries a mark of `web.access`, as all views do.
+    """Every generated route carries a mark of `maintenance.access`, as all views do.
 
     `urls` puts it on the callback of each pattern (`pattern.callback.access`): "token", but for
     the description ("public") and its page ("signed-in").

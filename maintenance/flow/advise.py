@@ -37,6 +37,7 @@ from predictors.schema import RiskCurve
 QUIET_AFTER_DISMISSAL = dt.timedelta(days=14)
 URGENT_RISK = 0.5
 HIGH_RISK = 0.2
+NUMBERS_FROM = 1000
 
 
 class NotAllowed(Exception):
@@ -326,5 +327,7 @@ def _audit(
 
 
 def _next_number(site: Site) -> int:
+    """Whoever asks for a number at the same time waits: it would be the same one."""
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
     highest = WorkOrder.objects.filter(site=site).aggregate(highest=Max("number"))["highest"]
-    return (highest or 1000) + 1
+    return (highest or NUMBERS_FROM) + 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,10 +115,19 @@ def train(
         runs = [
             run for trial in trials for run in _settle(trial, trigger=trigger, as_of=as_of, now=now)
         ]
-        result = {"models": [_summary(run) for run in runs]}
+        result = {
+            "models": [_summary(run) for run in runs],
+            "never_watched": _never_watched(modes, trials),
+        }
         asked = fence(result) or operation
         TrainingRun.objects.filter(pk__in=[run.pk for run in runs]).update(operation=asked)
     return result
+
+
+def _never_watched(modes: Iterable[FailureMode], trials: Iterable[_Trial]) -> list[str]:
+    """Failure modes without a model: no asset of theirs has been watched for any time."""
+    tried = {trial.mode.pk for trial in trials}
+    return sorted(mode.code for mode in modes if mode.pk not in tried)
 
 
 @transaction.atomic
@@ -176,14 +185,14 @@ def _trials(asset_class: AssetClass, *, as_of: dt.datetime, threads: int) -> Ite
         return
     declaration = Declaration.for_class(known, name=asset_class.code)
     table = build_table(known, declaration)
+    horizon_days = asset_class.site.forecast_horizon_days
     for mode in asset_class.failure_modes.select_related("asset_class__site"):
-        if mode.code in declaration.modes:
-            yield _trial(mode, table, threads=threads)
+        dataset = label(table, mode.code, horizon_days=horizon_days)
+        if any(life.end_us > life.entry_us for life in dataset.lives):
+            yield _trial(mode, dataset, table, threads=threads)
 
 
-def _trial(mode: FailureMode, table: FeatureTable, *, threads: int) -> _Trial:
-    site = mode.asset_class.site
-    dataset = label(table, mode.code, horizon_days=site.forecast_horizon_days)
+def _trial(mode: FailureMode, dataset: Dataset, table: FeatureTable, *, threads: int) -> _Trial:
     served = ModelVersion.objects.champions().select_related("failure_mode", "feature_set")
     champion = served.filter(failure_mode=mode).first()
     life = _life(dataset)

@@ -49,6 +49,7 @@ from scheduler import (
 from scheduler import Schedule as Answer
 
 SEED = 1
+MOST_ATTEMPTS = 3
 STALE_FORECAST = dt.timedelta(days=7)
 BEYOND_WILL = frozenset({"outside_schedule", "unknown_technician"})
 """Rules that nobody can break by wanting to: there is no such day, or nobody of that name."""
@@ -70,8 +71,12 @@ class Outdated(Exception):
         self.revision = revision
 
 
+class ChangedMeanwhile(Exception):
+    """The draft was changed by hand each time it was optimised; it stands as people left it."""
+
+
 class NotADraft(Exception):
-    """Only a draft can be changed or published."""
+    """Only a draft can be changed or published, and only the work that stands in it moved."""
 
 
 def period_of(*, site: Site, now: dt.datetime) -> Period:
@@ -94,25 +99,44 @@ def optimise(
     """Solve the site's open work and keep the answer as its one draft.
 
     The solver does a set amount of work, so that the same work gives the same schedule; `seconds`
-    cuts it short where that takes too long, and the result says so (`repeatable`).
+    cuts it short where that takes too long, and the result says so (`repeatable`). When somebody
+    changes the draft by hand meanwhile, it is solved again with what they did. In a period that
+    is history all of its days are free.
     """
     period = period_of(site=site, now=now)
-    posed = pose(period, not_before=now)
-    result = solve(
-        posed.problem,
-        time_limit_seconds=seconds,
-        seed=SEED,
-        workers=1,
-        on_progress=lambda cost, _bound: report(1, 3, f"{cost / 100:,.2f}"),
-    )
-    report(2, 3, "")
-    with transaction.atomic():
-        Schedule.objects.filter(site=site).draft().update(state=ScheduleState.SUPERSEDED)
-        schedule = _keep(posed, result, by=by, now=now)
-        told = {"cost_minor": schedule.cost_minor, "repeatable": result.repeatable}
-        schedule.operation = fence({"schedule": schedule.number, **told})
-        schedule.save(update_fields=["operation"])
-    report(3, 3, "")
+    for _ in range(MOST_ATTEMPTS):
+        seen = _standing(site)
+        posed = pose(period, not_before=now if now < period.ends_at else period.starts_at)
+        result = solve(
+            posed.problem,
+            time_limit_seconds=seconds,
+            seed=SEED,
+            workers=1,
+            on_progress=lambda cost, _bound: report(1, 3, f"{cost / 100:,.2f}"),
+        )
+        report(2, 3, "")
+        with transaction.atomic():
+            _one_at_a_time(site)
+            if _standing(site) == seen:
+                schedule = _replace_draft(posed, result, by=by, now=now, fence=fence)
+                report(3, 3, "")
+                return schedule
+    raise ChangedMeanwhile
+
+
+def _standing(site: Site) -> tuple[int, int] | None:
+    """Which draft stands and how often it was changed: what people did by hand must not be lost."""
+    return Schedule.objects.filter(site=site).draft().values_list("pk", "revision").first()
+
+
+def _replace_draft(
+    posed: Posed, result: Result, *, by: User | None, now: dt.datetime, fence: Fence
+) -> Schedule:
+    Schedule.objects.filter(site=posed.period.site).draft().update(state=ScheduleState.SUPERSEDED)
+    schedule = _keep(posed, result, by=by, now=now)
+    told = {"cost_minor": schedule.cost_minor, "repeatable": result.repeatable}
+    schedule.operation = fence({"schedule": schedule.number, **told})
+    schedule.save(update_fields=["operation"])
     return schedule
 
 
@@ -180,8 +204,10 @@ def remove(
     """Back to the waiting list."""
     with transaction.atomic():
         draft = _locked_draft(schedule, revision)
-        job_id = str(work_order.pk)
-        problem = _with_pin(_posed(draft), job_id, None)
+        posed, job_id = _posed(draft), str(work_order.pk)
+        if job_id not in posed.job_by_id:
+            raise NotADraft
+        problem = _with_pin(posed, job_id, None)
         return _change(draft, work_order, problem, _answer(draft).without(job_id), by=by, now=now)
 
 
@@ -216,6 +242,7 @@ def publish(
     """
     with transaction.atomic():
         draft = _locked_draft(schedule, revision)
+        _hold_work(draft)
         _forget_closed(draft)
         broken = _answer(draft).violations(_posed(draft))
         if broken and not anyway:
@@ -233,6 +260,7 @@ def publish(
 def start_draft(*, schedule: Schedule, by: User, now: dt.datetime) -> Schedule:
     """A draft that starts as a copy, so that a published schedule can be changed by hand."""
     with transaction.atomic():
+        _one_at_a_time(schedule.site)
         existing = Schedule.objects.filter(site=schedule.site).draft().first()
         if existing is not None:
             return existing
@@ -414,6 +442,12 @@ def _tell_work_orders(schedule: Schedule, *, by: User | None, now: dt.datetime) 
     return {"scheduled": len(assigned), "back_to_waiting": count}
 
 
+def _hold_work(draft: Schedule) -> None:
+    """Nobody dismisses work between the look at it and the note that it is scheduled."""
+    held = WorkOrder.objects.filter(pk__in=draft.assignments.values("work_order"))
+    list(held.select_for_update().order_by("pk").values_list("pk"))
+
+
 def _forget_closed(draft: Schedule) -> None:
     """Work that was dismissed since the draft was made is neither done nor missing."""
     of_draft = WorkOrder.objects.filter(
@@ -481,6 +515,11 @@ def _plain(violation: Violation) -> dict[str, Any]:
 
 def _hash(document: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _one_at_a_time(site: Site) -> None:
+    """Two that make a draft at once would take the same number: the second waits."""
+    Site.objects.select_for_update(no_key=True).get(pk=site.pk)
 
 
 def _next_number(site: Site) -> int:

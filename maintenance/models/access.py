@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -69,6 +71,14 @@ class Site(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Each page of the site needs its time zone: one that is none would break them all."""
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError):
+            words = _("%(name)s is no time zone such as Europe/Madrid.") % {"name": self.time_zone}
+            raise ValidationError({"time_zone": words}) from None
 
 
 class SiteScopedQuerySet(models.QuerySet[M]):

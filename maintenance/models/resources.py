@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import datetime as dt
+from typing import ClassVar, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,12 @@ class Skill(SiteScoped):
         return self.name
 
 
+class TechnicianQuerySet(SiteScopedQuerySet["Technician"]):
+    def in_team(self, *, on: dt.date) -> Self:
+        """Those whose last day is not over on a day of their site."""
+        return self.filter(models.Q(left_on=None) | models.Q(left_on__gte=on))
+
+
 class Technician(Fact):
     READ_PERMISSION = Permission.READ_WORK
 
@@ -50,7 +57,7 @@ class Technician(Fact):
     hourly_rate = models.DecimalField(_("hourly rate"), max_digits=9, decimal_places=2, default=40)
     left_on = models.DateField(_("left on"), null=True, blank=True)
 
-    objects = SiteScopedQuerySet["Technician"].as_manager()
+    objects = TechnicianQuerySet.as_manager()
 
     class Meta:
         ordering: ClassVar = ["name"]

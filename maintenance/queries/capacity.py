@@ -28,7 +28,7 @@ class WorkingTime:
 def working_times(
     technicians: Sequence[Technician], *, start: dt.datetime, end: dt.datetime
 ) -> dict[int, WorkingTime]:
-    """By technician id, within [start, end)."""
+    """By technician id, within [start, end) and until the end of somebody's last day."""
     ids = [technician.pk for technician in technicians]
     shifts = defaultdict(list)
     for shift in Shift.objects.filter(technician__in=ids):
@@ -47,20 +47,17 @@ def working_times(
 
 
 def crew_hours(site: Site, *, start: dt.datetime, end: dt.datetime) -> float:
-    times = working_times(_active(site, start), start=start, end=end)
+    everybody = Technician.objects.of_site(site).select_related("site")
+    times = working_times(list(everybody), start=start, end=end)
     return sum(time.hours for time in times.values())
-
-
-def _active(site: Site, at: dt.datetime) -> list[Technician]:
-    everybody = Technician.objects.filter(site=site)
-    return [t for t in everybody if t.left_on is None or t.left_on > at.date()]
 
 
 def _working_time(
     technician: Technician, shifts: list[Shift], absences: list[Span], within: Span
 ) -> WorkingTime:
     zone = ZoneInfo(technician.site.time_zone)
-    worked = list(_clipped(_spans(shifts, within, zone), within))
+    in_team = _in_team(technician, within, zone)
+    worked = list(_clipped(_spans(shifts, in_team, zone), in_team)) if in_team else []
     absent = [_overlap(span, absence) for span in worked for absence in absences]
     present = worked
     for absence in absences:
@@ -69,6 +66,14 @@ def _working_time(
         present=tuple(_merged(present)),
         absent=tuple(_merged([span for span in absent if span is not None])),
     )
+
+
+def _in_team(technician: Technician, within: Span, zone: ZoneInfo) -> Span | None:
+    """The part of a stretch before somebody left: their last day counts whole."""
+    if technician.left_on is None:
+        return within
+    day_after = technician.left_on + dt.timedelta(days=1)
+    return _overlap(within, (within[0], dt.datetime.combine(day_after, dt.time(), tzinfo=zone)))
 
 
 def _spans(shifts: list[Shift], within: Span, zone: ZoneInfo) -> Iterator[Span]:

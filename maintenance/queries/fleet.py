@@ -151,7 +151,7 @@ def shown(
 
 
 def found(user: AnyUser, site: Site, text: str) -> frozenset[int]:
-    """Assets whose code, name, class, component or weakest failure mode says all the words."""
+    """Assets whose code, name, serial, class, component, failure modes or place say all words."""
     assets = Asset.objects.for_user(user).of_site(site)
     matches = [
         set(

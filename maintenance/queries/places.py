@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from maintenance.models import Assignment, Schedule, WorkOrder
+from maintenance.queries.timeline import wall_clock
 from maintenance.queries.words import technician_names
 from scheduler import Assignment as Place
 from scheduler import Problem, alternatives
@@ -45,7 +46,7 @@ def best_places(schedule: Schedule, work_order: WorkOrder, *, most: int = 4) -> 
             found.append(
                 BestPlace(
                     starts_at=starts_at,
-                    clock=starts_at.astimezone(zone).strftime("%Y-%m-%dT%H:%M"),
+                    clock=wall_clock(starts_at, zone),
                     technician_ids=place.technician_ids,
                     technicians=[names[i] for i in place.technician_ids if i in names],
                     cost_change=move.cost_change / 100,

@@ -16,10 +16,10 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 
 from maintenance.choices import Criticality, Priority
-from maintenance.instants import days_between, local_midnight
+from maintenance.instants import days_between, local_date, local_midnight
 from maintenance.models import (
     AccessWindow,
     Asset,
@@ -30,7 +30,6 @@ from maintenance.models import (
     Skill,
     SparePart,
     Technician,
-    TechnicianSkill,
     Tool,
     ToolType,
     WorkOrder,
@@ -100,8 +99,7 @@ def pose(period: Period, *, not_before: dt.datetime) -> Posed:
     """The problem of a site's open work; nothing unpinned starts before `not_before`."""
     site = period.site
     work_orders = _open_work(period)
-    everybody = Technician.objects.filter(site=site)
-    technicians = _by_code(t for t in everybody if _still_here(t, period.starts_at))
+    technicians = _by_code(_team(period))
     times = working_times(technicians, start=period.starts_at, end=period.ends_at)
     skill_names = _skill_names(site)
     published = _published(site)
@@ -137,8 +135,11 @@ def _by_code(rows: Iterable[C]) -> list[C]:
     return sorted(rows, key=lambda row: row.code)
 
 
-def _still_here(technician: Technician, at: dt.datetime) -> bool:
-    return technician.left_on is None or technician.left_on > at.date()
+def _team(period: Period) -> QuerySet[Technician]:
+    everybody = Technician.objects.of_site(period.site).select_related("site")
+    zone = ZoneInfo(period.site.time_zone)
+    in_team = everybody.in_team(on=local_date(period.starts_at, zone))
+    return in_team.prefetch_related("skills")
 
 
 def _skill_names(site: Site) -> dict[int, str]:
@@ -270,7 +271,7 @@ def _published_place(assignment: Assignment | None, period: Period) -> core.Publ
 def _technician(
     technician: Technician, time: WorkingTime, period: Period, skill_names: dict[int, str]
 ) -> core.Technician:
-    held = TechnicianSkill.objects.filter(technician=technician)
+    held = technician.skills.all()
     zone = ZoneInfo(period.site.time_zone)
     return core.Technician(
         id=str(technician.pk),

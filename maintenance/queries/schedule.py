@@ -11,7 +11,9 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from maintenance.choices import ScheduleState
+from maintenance.instants import local_date
 from maintenance.models import Assignment, LeftOut, Schedule, Site, Technician, User, WorkOrder
+from maintenance.models.resources import TechnicianQuerySet
 from maintenance.queries.capacity import working_times
 from maintenance.queries.words import (
     LeftOutWords,
@@ -25,11 +27,11 @@ ROUTINE = "routine"
 BAR_BANDS = {"critical": "critical", "high": "high", "watch": "watch"}
 
 
-def chosen(user: User, site: Site, *, number: str) -> Schedule | None:
+def chosen(user: User, site: Site, *, number: int | None) -> Schedule | None:
     """The one asked for by its number; else the draft, else what is published, else the newest."""
     of_site = Schedule.objects.for_user(user).of_site(site)
-    if number:
-        return of_site.filter(number=number).first() if number.isdecimal() else None
+    if number is not None:
+        return of_site.filter(number=number).first()
     return of_site.draft().first() or of_site.published().first() or of_site.first()
 
 
@@ -198,9 +200,9 @@ class Seat:
     others: list[Technician]
 
 
-def seats(work_order: WorkOrder, crew: Sequence[Technician]) -> list[Seat]:
+def seats(work_order: WorkOrder, crew: Sequence[Technician], *, schedule: Schedule) -> list[Seat]:
     """The crew as the job plan asks for it; whoever has the skill is offered first."""
-    everybody = _everybody(work_order.site)
+    everybody = list(team(schedule).select_related("site").prefetch_related("skills"))
     free = [technician.pk for technician in crew]
     found = []
     for role in work_order.job_plan.roles.select_related("skill"):
@@ -212,9 +214,10 @@ def seats(work_order: WorkOrder, crew: Sequence[Technician]) -> list[Seat]:
     return found
 
 
-def _everybody(site: Site) -> list[Technician]:
-    here = Technician.objects.filter(site=site, left_on=None)
-    return list(here.select_related("site").prefetch_related("skills"))
+def team(schedule: Schedule) -> TechnicianQuerySet:
+    """Who belongs to the site when the schedule starts."""
+    first_day = local_date(schedule.starts_at, ZoneInfo(schedule.site.time_zone))
+    return Technician.objects.of_site(schedule.site).in_team(on=first_day)
 
 
 def _has(technician: Technician, skill_id: int, level: int) -> bool:
@@ -236,7 +239,7 @@ def fill_crew(
 ) -> list[Technician]:
     """The crew that was named, and for each seat left somebody able, on shift and free then."""
     minutes = dt.timedelta(minutes=work_order.job_plan.duration_p50_minutes)
-    taken = seats(work_order, given)
+    taken = seats(work_order, given, schedule=schedule)
     if len(given) >= len(taken):
         return list(given)
     crew = list(given)

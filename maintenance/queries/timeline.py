@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from maintenance.models import (
@@ -27,7 +26,7 @@ from maintenance.models import (
     Technician,
 )
 from maintenance.queries.capacity import Span, working_times
-from maintenance.queries.schedule import bar_band, placed
+from maintenance.queries.schedule import bar_band, placed, team
 from maintenance.queries.words import duration_words, moment_words
 
 MINUTE = dt.timedelta(minutes=1)
@@ -109,9 +108,9 @@ def _technician_rows(timeline: Timeline) -> list[dict[str, Any]]:
 
 def technicians(schedule: Schedule) -> list[Technician]:
     """Those who were there when the schedule starts, and whoever is in it."""
-    here = Q(left_on=None) | Q(left_on__gt=schedule.starts_at.date())
-    in_it = Q(pk__in=schedule.assignments.values("technicians"))
-    found = Technician.objects.filter(here | in_it, site=schedule.site)
+    of_site = Technician.objects.of_site(schedule.site)
+    in_it = of_site.filter(pk__in=schedule.assignments.values("technicians"))
+    found = (team(schedule) | in_it).distinct()
     return list(found.select_related("site").prefetch_related("skills__skill").order_by("name"))
 
 
@@ -291,7 +290,7 @@ def _span(timeline: Timeline, row: int, span: Span, kind: str, title: str = "") 
 
 def visible_hours(schedule: Schedule) -> tuple[int, int]:
     """The hours of the day in which somebody of the site works or something is placed."""
-    shifts = Shift.objects.filter(technician__site=schedule.site, technician__left_on=None)
+    shifts = Shift.objects.filter(technician__in=team(schedule))
     hours: list[tuple[int, int]] = []
     for starts, ends in shifts.values_list("starts", "ends").distinct():
         if ends <= starts and ends != dt.time():
@@ -310,7 +309,7 @@ def visible_hours(schedule: Schedule) -> tuple[int, int]:
 
 def works_on_weekends(schedule: Schedule) -> bool:
     """Whether hiding the weekends would hide people or work."""
-    shifts = Shift.objects.filter(technician__site=schedule.site, technician__left_on=None)
+    shifts = Shift.objects.filter(technician__in=team(schedule))
     if shifts.filter(weekday__gte=SATURDAY).exists():
         return True
     zone = ZoneInfo(schedule.site.time_zone)

@@ -94,8 +94,12 @@ def _header_line(path: Path, form: Format, file: TextIO) -> tuple[str, int]:
             if text.strip() and not (form.comment and text.startswith(form.comment)):
                 return text, number
     except UnicodeError as error:
-        raise MappingError(f"{path.name} is not {form.encoding}: {error}") from error
-    raise MappingError(f"{path.name} is empty: there is no line with the names of the columns.")
+        words = {"file": path.name, "encoding": form.encoding, "error": error}
+        raise MappingError(_("%(file)s is not %(encoding)s: %(error)s") % words) from error
+    words = {"file": path.name}
+    raise MappingError(
+        _("%(file)s is empty: there is no line with the names of the columns.") % words
+    )
 
 
 def _delimiter(form: Format, header: str) -> str:
@@ -108,7 +112,8 @@ def _names(path: Path, header: str, delimiter: str) -> list[str]:
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise MappingError(f"{path.name} has two columns called {', '.join(map(repr, twice))}.")
+        words = {"file": path.name, "columns": ", ".join(map(repr, twice))}
+        raise MappingError(_("%(file)s has two columns called %(columns)s.") % words)
     return names
 
 
@@ -119,14 +124,20 @@ def _line_chunks(path: Path, file: TextIO) -> Iterator[tuple[list[str], bool]]:
         try:
             text = file.read(CHUNK_CHARACTERS)
         except UnicodeError as error:
-            raise MappingError(f"{path.name} cannot be read to its end: {error}") from error
+            words = {"file": path.name, "error": error}
+            raise MappingError(
+                _("%(file)s cannot be read to its end: %(error)s") % words
+            ) from error
         lines = (tail + text).split("\n")
         tail = lines.pop()
         if not text:
             yield [line.rstrip("\r") for line in ([*lines, tail] if tail else lines)], True
             return
         if len(tail) > LONGEST_LINE:
-            raise MappingError(f"{path.name} has a line of more than {LONGEST_LINE} characters.")
+            words = {"file": path.name, "longest": LONGEST_LINE}
+            raise MappingError(
+                _("%(file)s has a line of more than %(longest)d characters.") % words
+            )
         yield [line.rstrip("\r") for line in lines], False
 
 

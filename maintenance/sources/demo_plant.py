@@ -16,7 +16,6 @@ from maintenance.models import Site
 from predictors.simulate import Observed, Plant, Register, Resources
 
 SOURCE = "demo"
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Rows = list[dict[str, Any]]
 
@@ -187,7 +186,7 @@ def workforce_tables(resources: Resources, language: str) -> Iterator[tuple[str,
         _rows(
             resources.shifts,
             technician="technician",
-            weekday=("weekday", lambda day: WEEKDAYS[day]),
+            weekday=("weekday", lambda day: ingest.WEEKDAYS[day]),
             starts="starts",
             ends="ends",
         ),

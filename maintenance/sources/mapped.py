@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
 import pyarrow.compute as pc  # type: ignore[import-untyped]
+from django.utils.translation import gettext as _
 
 from maintenance.flow import ingest
 from maintenance.sources.delimited import Block
@@ -37,17 +38,29 @@ def check_header(spec: TableMapping, header: Sequence[str]) -> None:
     absent = [name for name in dict.fromkeys(spec.needed_columns()) if name not in header]
     if absent:
         raise MappingError(
-            f"{spec.file} has no column {', '.join(map(repr, absent))}; "
-            f"it has {', '.join(map(repr, header))}."
+            _("%(file)s has no column %(absent)s; it has %(columns)s.")
+            % _of_header(spec, absent, header)
         )
     if not spec.columns and not spec.is_readings:
         known = [field.name for field in ingest.TABLES[spec.table].fields if field.key]
         absent = [name for name in known if name not in header and name not in _given(spec)]
         if absent:
             raise MappingError(
-                f"{spec.file} has no column {', '.join(map(repr, absent))}, which says what a "
-                f"row of {spec.table} is about; it has {', '.join(map(repr, header))}."
+                _(
+                    "%(file)s has no column %(absent)s, which says what a row of %(table)s is "
+                    "about; it has %(columns)s."
+                )
+                % _of_header(spec, absent, header)
             )
+
+
+def _of_header(spec: TableMapping, absent: Sequence[str], header: Sequence[str]) -> dict[str, str]:
+    return {
+        "file": spec.file,
+        "table": spec.table,
+        "absent": ", ".join(map(repr, absent)),
+        "columns": ", ".join(map(repr, header)),
+    }
 
 
 def fields_of(spec: TableMapping, block: Block) -> Fields:

@@ -199,13 +199,16 @@ def _may_import(request: SiteRequest, site: Site) -> bool:
 def _header(batch: Import) -> str | None:
     """The first line of the upload, as long as it is kept: it is while rows are refused."""
     operation = batch.operation
-    spec = mappings.load(batch.mapping).of_table(batch.table) if batch.mapping else None
-    if operation is None or spec is None or "path" not in operation.arguments:
+    if operation is None or "path" not in operation.arguments:
         return None
     path = Path(settings.MEDIA_ROOT) / operation.arguments["path"]
-    if not path.is_file():
+    spec = mappings.load(batch.mapping).of_table(batch.table)
+    if spec is None or not path.is_file():
         return None
-    return delimited.header_line(path, spec.format)
+    try:
+        return delimited.header_line(path, spec.format)
+    except mappings.MappingError:
+        return None
 
 
 def _retry(batch: Import, refused: list[tuple[int, str]]) -> HttpResponse:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -17,6 +17,7 @@ from maintenance import operations
 from maintenance.access import SiteRequest, signed_in
 from maintenance.models import Operation, Site
 from maintenance.queries import operations as queries
+from maintenance.web.asked import back
 
 FRAGMENT = "operations/operation.html#progress"
 
@@ -49,7 +50,7 @@ def operation(request: SiteRequest, pk: int) -> HttpResponse:
 def cancel(request: SiteRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Operation.objects.for_user(request.user), pk=pk)
     if not _may_cancel(request, found):
-        return HttpResponse(status=403)
+        raise PermissionDenied
     stopped = operations.cancel(operation=found, now=timezone.now())
     found.refresh_from_db()
     if request.htmx:
@@ -58,11 +59,7 @@ def cancel(request: SiteRequest, pk: int) -> HttpResponse:
         messages.success(request, _("It was stopped."))
     else:
         messages.info(request, _("It had ended already."))
-    wished = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(
-        wished, {request.get_host()}, require_https=request.is_secure()
-    )
-    return redirect(wished) if safe else redirect("operation", found.pk)
+    return back(request, "operation", found.pk)
 
 
 def _drawn(request: SiteRequest, progress: queries.Progress) -> HttpResponse:

@@ -26,6 +26,7 @@ from maintenance.queries import operations as operation_queries
 from maintenance.queries import schedule as queries
 from maintenance.queries.timeline import By, Timeline, bar, document, loads, technicians
 from maintenance.queries.violations import sentences
+from maintenance.web.asked import whole
 from maintenance.web.csv_download import Cell, csv_download
 from maintenance.web.schedule_page import around, page, publish_dialog, work_order_panel
 from maintenance.web.schedule_requests import BadBody, Change, Pinning, Placing, read_revision
@@ -44,9 +45,12 @@ def schedule(request: SiteRequest) -> HttpResponse:
     """The draft, what is published, or the one asked for; htmx asks for parts of the page."""
     if request.site is None:
         return render(request, "schedule/page.html", {"no_site": True})
-    number = request.GET.get("schedule", "")
+    asked = request.GET.get("schedule", "")
+    number = whole(asked)
+    if asked and number is None:
+        raise Http404
     found = queries.chosen(request.user, request.site, number=number)
-    if found is None and number:
+    if asked and found is None:
         raise Http404
     part = PARTS.get(request.GET.get("part", "")) if request.htmx else None
     if part is not None and found is not None:
@@ -190,11 +194,10 @@ def edit(request: SiteRequest, pk: int) -> HttpResponse:
 def publish(request: SiteRequest, pk: int) -> HttpResponse:
     """A dialog asks first; what it showed is what is published, or nothing."""
     draft = _of_planner(request, pk)
-    revision = request.POST.get("revision", "")
     try:
         flow.publish(
             schedule=draft,
-            revision=int(revision) if revision.isdecimal() else 0,
+            revision=whole(request.POST.get("revision", "")) or 0,
             anyway=request.POST.get("anyway") == "yes",
             by=request.user,
             now=timezone.now(),
@@ -215,7 +218,9 @@ def publish(request: SiteRequest, pk: int) -> HttpResponse:
 @requires(Permission.READ_WORK)
 @require_safe
 def schedule_csv(request: SiteRequest, pk: int) -> HttpResponse:
-    found = get_object_or_404(Schedule.objects.for_user(request.user), pk=pk)
+    readable = Schedule.objects.for_user(request.user).select_related("site")
+    found = get_object_or_404(readable, pk=pk)
+    timezone.activate(ZoneInfo(found.site.time_zone))
     return csv_download(
         filename=f"schedule-{found.number}.csv",
         head=[

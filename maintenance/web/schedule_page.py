@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +21,7 @@ from maintenance.queries.places import BestPlace, best_places
 from maintenance.queries.timeline import visible_hours, wall_clock, works_on_weekends
 from maintenance.queries.words import left_out_words, technician_names
 from maintenance.queries.work_orders import parts_needed
+from maintenance.web.asked import whole
 
 TEMPLATE = "schedule/page.html"
 
@@ -73,13 +74,12 @@ def publish_dialog(
 
 def work_order_panel(request: SiteRequest, schedule: Schedule) -> HttpResponse:
     """One work order beside the timeline, with the form that moves it without dragging."""
-    number = request.GET.get("work_order", "")
-    if not number.isdecimal():
-        raise Http404
+    number = whole(request.GET.get("work_order", ""))
     visible = WorkOrder.objects.for_user(request.user).of_site(schedule.site)
     rows = visible.select_related("site", "asset__asset_class", "asset__location", "forecast")
     found = get_object_or_404(rows.select_related("failure_mode", "job_plan"), pk=number)
     place = schedule.assignments.filter(work_order=found).first()
+    crew = list(place.technicians.all()) if place else []
     left_out = schedule.left_out.filter(work_order=found).select_related("schedule").first()
     now = timezone.now()
     editable = _editable(request, schedule)
@@ -91,7 +91,7 @@ def work_order_panel(request: SiteRequest, schedule: Schedule) -> HttpResponse:
         "why": _why(left_out),
         "band": queries.bar_band(found),
         "parts": parts_needed(found.job_plan, now=now),
-        "seats": queries.seats(found, list(place.technicians.all()) if place else []),
+        "seats": queries.seats(found, crew, schedule=schedule),
         "places": places,
         "start": _start(schedule, place, places),
         "editable": editable,

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
 
+from maintenance.web.asked import whole
+
 
 class BadBody(Exception):
     """A body that is not what the page sends, in words for whoever reads the answer."""
@@ -69,7 +71,7 @@ def read_revision(body: bytes) -> int:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadBody(_("The body is not JSON.")) from error
     if not isinstance(fields, dict):
         raise BadBody(_("The body is not a JSON object."))
@@ -81,10 +83,9 @@ def _whole(fields: dict[str, Any], name: str) -> int:
 
 
 def _as_whole(value: Any, name: str) -> int:
-    if isinstance(value, str) and value.isdecimal() and len(value) < 19:
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
-        return value
+    number = whole(str(value)) if isinstance(value, str | int) else None
+    if number is not None:
+        return number
     raise BadBody(_("“%(field)s” is not a whole number.") % {"field": name})
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
 from maintenance.access import SiteRequest, public, signed_in
 from maintenance.models import Site
+from maintenance.web.asked import back, whole
 from maintenance.web.middleware import SESSION_KEY
 
 sign_in = public(
@@ -25,12 +25,7 @@ choose_language = public(require_POST(never_cache(set_language)))
 @require_POST
 def choose_site(request: SiteRequest) -> HttpResponse:
     """From now on the pages are about that site."""
-    chosen = request.POST.get("site", "")
     sites = Site.objects.for_user(request.user)
-    site = get_object_or_404(sites, pk=chosen if chosen.isdecimal() else None)
+    site = get_object_or_404(sites, pk=whole(request.POST.get("site", "")))
     request.session[SESSION_KEY] = site.pk
-    wished = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(
-        wished, {request.get_host()}, require_https=request.is_secure()
-    )
-    return redirect(wished if safe else "fleet")
+    return back(request, "fleet")

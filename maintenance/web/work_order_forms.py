@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from maintenance.choices import DismissReason, Permission, Priority, WorkOrderType
 from maintenance.models import Asset, AssetClass, JobPlan, Site, User
 from maintenance.queries.work_orders import DEFAULT_SORT, DEFAULT_SORTS, SORTS, Wanted, tab_of
+from maintenance.web.asked import whole
 
 
 class AssetField(forms.ModelChoiceField[Asset]):
@@ -135,8 +136,8 @@ class NewWorkOrderForm(forms.Form):
 
     def _chosen_asset(self) -> Asset | None:
         given = self.data.get("asset") if self.is_bound else self.initial.get("asset")
-        number = str(given or "")
-        return self._assets.filter(pk=number).first() if number.isdecimal() else None
+        number = whole(str(given or ""))
+        return None if number is None else self._assets.filter(pk=number).first()
 
     def clean_latest_at(self) -> dt.datetime | None:
         latest: dt.datetime | None = self.cleaned_data["latest_at"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
@@ -26,6 +26,7 @@ from maintenance.queries import work_reports
 from maintenance.queries.reasons import told
 from maintenance.queries.words import risk_band
 from maintenance.queries.work_order_history import work_order_history
+from maintenance.web.asked import back, whole
 from maintenance.web.csv_download import Cell, csv_download
 from maintenance.web.work_order_forms import (
     CancelForm,
@@ -87,6 +88,7 @@ def work_orders_csv(request: SiteRequest) -> HttpResponse:
 def work_order(request: SiteRequest, pk: int) -> HttpResponse:
     mine = queries.shown(WorkOrder.objects.for_user(request.user))
     found = get_object_or_404(mine, pk=pk)
+    timezone.activate(ZoneInfo(found.site.time_zone))
     now = timezone.now()
     forecast = found.forecast
     context = {
@@ -141,7 +143,7 @@ def accept(request: SiteRequest, pk: int) -> HttpResponse:
     except advise.NotAllowed as refusal:
         return _refused(request, refusal)
     messages.success(request, _("Work order %(number)s was accepted.") % _numbered(found))
-    return _back(request, found)
+    return back(request, "work_order", found.pk)
 
 
 @requires(Permission.PLAN)
@@ -151,13 +153,13 @@ def dismiss(request: SiteRequest, pk: int) -> HttpResponse:
     form = DismissForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose a reason for the dismissal."))
-        return _back(request, found)
+        return back(request, "work_order", found.pk)
     try:
         advise.dismiss(work_order=found, by=request.user, now=timezone.now(), **form.cleaned_data)
     except advise.NotAllowed as refusal:
         return _refused(request, refusal)
     messages.success(request, _("Work order %(number)s was dismissed.") % _numbered(found))
-    return _back(request, found)
+    return back(request, "work_order", found.pk)
 
 
 @requires(Permission.PLAN)
@@ -168,14 +170,14 @@ def cancel(request: SiteRequest, pk: int) -> HttpResponse:
     form = CancelForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Say why it will not be done."))
-        return _back(request, found)
+        return back(request, "work_order", found.pk)
     note = form.cleaned_data["note"]
     try:
         execute.cancel(work_order=found, note=note, by=request.user, now=timezone.now())
     except execute.NotAllowed as refusal:
         return _refused(request, refusal)
     messages.success(request, _("Work order %(number)s was cancelled.") % _numbered(found))
-    return _back(request, found)
+    return back(request, "work_order", found.pk)
 
 
 @requires(Permission.PLAN)
@@ -187,14 +189,14 @@ def reopen(request: SiteRequest, pk: int) -> HttpResponse:
     except advise.NotAllowed as refusal:
         return _refused(request, refusal)
     messages.success(request, _("Work order %(number)s is proposed again.") % _numbered(found))
-    return _back(request, found)
+    return back(request, "work_order", found.pk)
 
 
 @requires(Permission.PLAN)
 @require_POST
 def decide(request: SiteRequest) -> HttpResponse:
     """Accept or dismiss all the rows that were ticked; those that cannot be are named."""
-    chosen = [pk for pk in request.POST.getlist("chosen") if pk.isdecimal()]
+    chosen = [pk for pk in map(whole, request.POST.getlist("chosen")) if pk is not None]
     plannable = WorkOrder.objects.for_user(request.user, Permission.PLAN)
     found = list(plannable.filter(pk__in=chosen).order_by("number"))
     if not found:
@@ -208,7 +210,7 @@ def decide(request: SiteRequest) -> HttpResponse:
             _tell(request, done, refused, dismissed=True)
         else:
             messages.error(request, _("Choose a reason for the dismissal."))
-    return _back(request)
+    return back(request, "work_orders")
 
 
 def _each(
@@ -251,7 +253,7 @@ def _refused(request: SiteRequest, refusal: advise.NotAllowed | execute.NotAllow
         words = _("The same work is open in another work order; %(number)s stays %(state)s.")
     state = str(work_order.get_state_display()).lower()
     messages.error(request, words % {**_numbered(work_order), "state": state})
-    return _back(request, work_order)
+    return back(request, "work_order", work_order.pk)
 
 
 def _to_decide(request: SiteRequest, pk: int) -> WorkOrder:
@@ -273,17 +275,6 @@ def _may(found: WorkOrder) -> dict[str, bool]:
 
 def _may_plan(request: SiteRequest, site: Site) -> bool:
     return Site.objects.for_user(request.user, Permission.PLAN).contains(site)
-
-
-def _back(request: SiteRequest, work_order: WorkOrder | None = None) -> HttpResponseRedirect:
-    """Where the reader came from, when that is a page of ours; else the natural place."""
-    wished = request.POST.get("next", "")
-    hosts = {request.get_host()}
-    if url_has_allowed_host_and_scheme(wished, hosts, require_https=request.is_secure()):
-        return redirect(wished)
-    if work_order is None:
-        return redirect("work_orders")
-    return redirect("work_order", work_order.pk)
 
 
 def _numbered(work_order: WorkOrder) -> dict[str, int]:

@@ -2,6 +2,8 @@
 // What every page shares. Scripts of one page hang their own things on `vigia` too.
 const vigia = (() => {
   const words = document.body.dataset;
+  // Plain "en" would put the month before the day, other than the sentences of the server.
+  const lang = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
 
   function csrfToken() {
     const kept = document.cookie.match(/(?:^|;\s*)csrftoken=([^;]+)/);
@@ -65,6 +67,6 @@ const vigia = (() => {
     if (control) control.form.requestSubmit();
   });
 
-  return { colour, csrfToken, element, toast };
+  return { colour, csrfToken, element, lang, toast };
 })();
 window.vigia = vigia;

@@ -30,7 +30,7 @@ vigia.charts = (() => {
   }
 
   // A dashed vertical line at x with an optional word at its top; for use in a draw hook.
-  function verticalMark(plot, { x, colour, label }) {
+  function verticalMark(plot, { x, colour, label, line = 0 }) {
     const { left, top, width, height } = plot.bbox;
     const place = Math.round(plot.valToPos(x, "x", true));
     if (place < left || place > left + width) return;
@@ -49,7 +49,7 @@ vigia.charts = (() => {
       pen.font = `600 ${12 * ratio}px system-ui, sans-serif`;
       const fits = place + pen.measureText(label).width + 8 * ratio < left + width;
       pen.textAlign = fits ? "left" : "right";
-      pen.fillText(label, place + (fits ? 6 : -6) * ratio, top + 13 * ratio);
+      pen.fillText(label, place + (fits ? 6 : -6) * ratio, top + (13 + 15 * line) * ratio);
     }
     pen.restore();
   }

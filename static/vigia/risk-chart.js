@@ -6,7 +6,7 @@
 // elements [data-shown-for=key] of the page is seen.
 (() => {
   const HEIGHT = 240;
-  const lang = document.documentElement.lang;
+  const lang = vigia.lang;
 
   function percent(share) {
     const maximumFractionDigits = share < 0.1 ? 1 : 0;
@@ -67,8 +67,9 @@
         hooks: {
           draw: [
             (drawn) => {
-              for (const { day, label } of data.marks) {
-                verticalMark(drawn, { x: day, label, colour: colours.accent });
+              // A line each, so that labels of neighbouring days can all be read.
+              for (const [line, { day, label }] of data.marks.entries()) {
+                verticalMark(drawn, { x: day, label, line, colour: colours.accent });
               }
             },
           ],

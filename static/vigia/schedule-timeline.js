@@ -3,7 +3,7 @@
 vigia.schedule.timeline = (() => {
   const { openPanel, say, settings, wallClock, words } = vigia.schedule;
   const box = document.getElementById("timeline");
-  const lang = document.documentElement.lang;
+  const lang = vigia.lang;
   const WEEKEND = [0, 6];
   const ROW_HEAD_PIXELS = 236;
   const SLOT_HOURS = { 1: 1, 7: 2, 14: 4 };

@@ -4,7 +4,7 @@ vigia.schedule = (() => {
   const read = (id) => JSON.parse(document.getElementById(id).textContent);
   const settings = read("schedule-settings");
   const words = read("schedule-words");
-  const lang = document.documentElement.lang;
+  const lang = vigia.lang;
   const clock = new Intl.DateTimeFormat(lang, {
     weekday: "short",
     day: "numeric",

@@ -8,7 +8,7 @@
   const HEIGHT = 120;
   const LEAST_ZOOM_PIXELS = 8;
   const HOUR = 3600;
-  const lang = document.documentElement.lang;
+  const lang = vigia.lang;
 
   function number(value) {
     return value === null ? "—" : Number(value.toPrecision(4)).toLocaleString(lang);

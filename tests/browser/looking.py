@@ -12,6 +12,7 @@ from pathlib import Path
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import (
     Browser,
+    BrowserContext,
     ConsoleMessage,
     StorageState,
     async_playwright,
@@ -26,7 +27,7 @@ from tests.browser.plant import Plant
 WIDTHS = {1440: 900, 390: 844}
 THEMES = ("light", "dark")
 LANGUAGES = ("en", "es")
-TABS_AT_ONCE = 4
+WINDOWS_AT_ONCE = 4
 
 TELL_OF_POLICY = """
 document.addEventListener("securitypolicyviolation", (event) =>
@@ -67,32 +68,39 @@ class Looker:
     pictures: Path | None = None
 
     async def look(self, browser: Browser, pages: Collection[Page] = PAGES) -> list[Sight]:
-        """Each page at each width, in each theme and language."""
+        """Each page at each width, in each theme and language; who sees several keeps their cache.
+
+        Several people look at the same time, each at one page after the other.
+        """
         people = sorted({page.who for page in pages})
         signed_in = {who: await self._sign_in(browser, who) for who in people}
-        free = asyncio.Semaphore(TABS_AT_ONCE)
+        free = asyncio.Semaphore(WINDOWS_AT_ONCE)
 
-        async def visit(page: Page, width: int, language: str) -> list[Sight]:
-            state = signed_in[page.who]
-            async with free, self._tab(browser, state, width, language) as tab:
-                return await self._visit(tab, page, width, language)
+        async def visits(who: str, width: int, language: str) -> list[Sight]:
+            own = [page for page in pages if page.who == who]
+            async with free, self._window(browser, signed_in[who], width, language) as window:
+                found = [await self._visit(window, page, width, language) for page in own]
+            return list(itertools.chain.from_iterable(found))
 
-        visits = itertools.product(pages, WIDTHS, LANGUAGES)
-        found = await asyncio.gather(*itertools.starmap(visit, visits))
-        return list(itertools.chain.from_iterable(found))
+        ways = itertools.product(people, WIDTHS, LANGUAGES)
+        found = await asyncio.gather(*itertools.starmap(visits, ways))
+        order = {page.name: place for place, page in enumerate(pages)}
+        seen = itertools.chain.from_iterable(found)
+        return sorted(seen, key=lambda sight: order[sight.page])
 
     async def portray(self, browser: Browser, page: Page, path: Path) -> None:
         """What fits in a wide window, light and in English."""
         state = await self._sign_in(browser, page.who)
-        async with self._tab(browser, state, max(WIDTHS), "en") as tab:
+        async with self._window(browser, state, max(WIDTHS), "en") as window:
+            tab = await window.new_page()
             await self._open(tab, page)
             await tab.evaluate(TWO_FRAMES)
             await tab.screenshot(path=path)
 
     @asynccontextmanager
-    async def _tab(
+    async def _window(
         self, browser: Browser, state: StorageState | None, width: int, language: str
-    ) -> AsyncIterator[Tab]:
+    ) -> AsyncIterator[BrowserContext]:
         context = await browser.new_context(
             base_url=self.address,
             storage_state=state,
@@ -104,33 +112,40 @@ class Looker:
         context.set_default_timeout(PATIENCE_MS)
         await context.add_init_script(TELL_OF_POLICY)
         try:
-            yield await context.new_page()
+            yield context
         finally:
             await context.close()
 
     async def _sign_in(self, browser: Browser, who: str) -> StorageState | None:
         if not who:
             return None
-        async with self._tab(browser, None, max(WIDTHS), "en") as tab:
+        async with self._window(browser, None, max(WIDTHS), "en") as window:
+            tab = await window.new_page()
             await tab.goto("/login/")
             await tab.locator("[name=username]").fill(who)
             await tab.locator("[name=password]").fill(self.plant.passwords[who])
             await tab.locator("[name=password]").press("Enter")
             await tab.locator(".user-button").wait_for()
-            return await tab.context.storage_state()
+            return await window.storage_state()
 
-    async def _visit(self, tab: Tab, page: Page, width: int, language: str) -> list[Sight]:
+    async def _visit(
+        self, window: BrowserContext, page: Page, width: int, language: str
+    ) -> list[Sight]:
         """One load for both themes: the page follows the device when that changes."""
+        tab = await window.new_page()
         heard = _listen(tab, page)
         seen = []
         try:
             await self._open(tab, page)
             for theme in THEMES:
-                faults = await self._see(tab, f"{page.name}-{width}-{theme}-{language}", theme)
-                seen.append(Sight(page.name, width, theme, language, (*faults, *heard)))
+                await _show_in(tab, theme)
+                await self._picture(tab, page, f"{page.name}-{width}-{theme}-{language}")
+                faults = [*await _too_wide(tab), *await broken_rules(tab), *heard]
+                seen.append(Sight(page.name, width, theme, language, tuple(faults)))
         except BrowserError as error:
             fault = str(error).partition("\nCall log")[0]
             seen.append(Sight(page.name, width, THEMES[len(seen)], language, (fault, *heard)))
+        await tab.close()
         return seen
 
     async def _open(self, tab: Tab, page: Page) -> None:
@@ -141,16 +156,22 @@ class Looker:
             await page.then(tab)
             await tab.wait_for_load_state("networkidle")
 
-    async def _see(self, tab: Tab, name: str, theme: str) -> list[str]:
-        await tab.emulate_media(
-            color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
-        )
-        await tab.evaluate(TWO_FRAMES)
+    async def _picture(self, tab: Tab, page: Page, name: str) -> None:
         if self.pictures is not None:
-            await tab.screenshot(path=self.pictures / f"{name}.png", full_page=True)
-        wide = await tab.evaluate(WIDER_THAN_THE_WINDOW)
-        faults = [f"wider than the window: {', '.join(wide)}"] if wide else []
-        return faults + await broken_rules(tab)
+            whole = not page.dialog
+            await tab.screenshot(path=self.pictures / f"{name}.png", full_page=whole)
+
+
+async def _show_in(tab: Tab, theme: str) -> None:
+    await tab.emulate_media(
+        color_scheme="dark" if theme == "dark" else "light", reduced_motion="reduce"
+    )
+    await tab.evaluate(TWO_FRAMES)
+
+
+async def _too_wide(tab: Tab) -> list[str]:
+    wide = await tab.evaluate(WIDER_THAN_THE_WINDOW)
+    return [f"wider than the window: {', '.join(wide)}"] if wide else []
 
 
 async def broken_rules(tab: Tab) -> list[str]:

@@ -17,6 +17,7 @@ class Page:
     """`path` is a name among the plant's paths, or a path; nobody signs in where `who` is empty.
 
     `ready` comes to be visible once the page is drawn; `then` is done before it is looked at.
+    Of a page under a dialog only what is in the window is pictured.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Page:
     who: str = PLANNER
     ready: str = "main, h1"
     then: Callable[[Tab], Awaitable[None]] | None = None
+    dialog: bool = False
     status: int = 200
 
 
@@ -86,18 +88,18 @@ PAGES = (
     Page("work-orders-of-technician", "/work-orders/?state=scheduled", who=TECHNICIAN),
     Page("work-orders-empty", "/work-orders/", who=NEWCOMER),
     Page("work-order", "planned"),
-    Page("work-order-dismissal", "proposed", then=dismissal_is_asked),
+    Page("work-order-dismissal", "proposed", then=dismissal_is_asked, dialog=True),
     Page("work-order-new", "/work-orders/new/"),
     Page("schedule", "draft", then=timeline_is_drawn),
-    Page("schedule-panel", "draft", then=panel_is_open),
-    Page("schedule-panel-waiting", "draft", then=waiting_panel_is_open),
-    Page("schedule-publish", "draft", then=publishing_is_asked),
+    Page("schedule-panel", "draft", then=panel_is_open, dialog=True),
+    Page("schedule-panel-waiting", "draft", then=waiting_panel_is_open, dialog=True),
+    Page("schedule-publish", "draft", then=publishing_is_asked, dialog=True),
     Page("schedule-published", "published", then=timeline_is_drawn),
     Page("schedule-empty", "/schedule/", who=NEWCOMER),
     Page("data", "/data/", who=ENGINEER, ready="table"),
     Page("data-empty", "/data/", who=NEWCOMER),
     Page("import", "import", who=ENGINEER, ready="table"),
     Page("operation", "operation"),
-    Page("keyboard-help", "/work-orders/", then=keys_are_shown),
+    Page("keyboard-help", "/work-orders/", then=keys_are_shown, dialog=True),
     Page("not-found", "/nothing-is-here/", status=404),
 )

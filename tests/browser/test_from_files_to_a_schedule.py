@@ -43,7 +43,7 @@ def test_readings_become_forecasts_proposals_a_schedule_and_somebodys_work(
             moved = move_one_without_dragging(planner)
             publish(planner)
             assert bars_of(planner, moved).count() > 0
-            given = work_given_to(planner, "Ana Ruiz")
+            given = work_given_to(planner, technician_name(demo_plant))
         see_ones_own_work(browser, demo_plant, address, given)
 
 
@@ -146,6 +146,16 @@ def publish(planner: Page) -> None:
     expect(planner.get_by_role("status").filter(has_text="is published")).to_be_visible()
     expect(planner.locator("h1")).to_contain_text("Published")
     wait_until_drawn(planner)
+
+
+def technician_name(plant: Plant) -> str:
+    """Who signs in as technician."""
+    return str(
+        plant.rows(
+            "select t.name from maintenance_technician t"
+            " join maintenance_user u on u.id = t.user_id where u.username = 'technician'"
+        )[0][0]
+    )
 
 
 def work_given_to(planner: Page, name: str) -> set[str]:

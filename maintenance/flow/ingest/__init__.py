@@ -30,7 +30,7 @@ from maintenance.flow.ingest.readings import (
     take_series,
 )
 from maintenance.flow.ingest.refusals import Outcome, Refused, RowError, all_refused, storable
-from maintenance.flow.ingest.resources import count_stock
+from maintenance.flow.ingest.resources import WEEKDAYS, count_stock
 from maintenance.flow.ingest.rows import TABLES, ensure_site, take_columns, take_rows
 from maintenance.flow.ingest.tables import Table
 
@@ -40,6 +40,7 @@ __all__ = [
     "LONGEST_NAME",
     "PLAIN",
     "TABLES",
+    "WEEKDAYS",
     "Field",
     "Kind",
     "Outcome",

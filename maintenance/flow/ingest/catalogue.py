@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from maintenance.choices import Criticality
 from maintenance.flow.ingest import known
 from maintenance.flow.ingest.fields import ATTRIBUTES, Field, Kind, Row
-from maintenance.flow.ingest.lives import ensure_components, install
+from maintenance.flow.ingest.lives import COMMISSIONING, ensure_components, install
 from maintenance.flow.ingest.refusals import Outcome, Refused, RowError, all_refused
 from maintenance.flow.ingest.tables import Table
 from maintenance.flow.ingest.upsert import Codes, Origin, Wanted, named_by_code, resolved, upsert
@@ -128,27 +129,15 @@ def save_assets(site: Site, rows: list[Row], origin: Origin) -> Outcome:
 
 def _follow_commissioning(site: Site, origin: Origin) -> None:
     """A corrected date of commissioning moves the start of the first lives."""
-    components = Component.objects.of_site(site)
-    begun = Installation.objects.of_site(site).filter(source="commissioning")
-    moved = [
-        installation.component_id
-        for installation in begun.select_related("component__asset")
-        if installation.installed_at != installation.component.asset.commissioned_at
-    ]
-    if moved:
-        kept = components.filter(pk__in=moved).values_list("pk", flat=True)
-        install(dict.fromkeys(kept, ()), now=origin.now)
+    begun = Installation.objects.of_site(site).filter(source=COMMISSIONING)
+    moved = begun.exclude(installed_at=F("component__asset__commissioned_at"))
+    components = list(moved.values_list("component_id", flat=True))
+    if components:
+        install(dict.fromkeys(components, ()), now=origin.now)
 
 
 def save_components(site: Site, rows: list[Row], origin: Origin) -> Outcome:
-    assets = known.assets(site)
-
-    def resolve(row: Row) -> dict[str, Any]:
-        values = dict(row.values)
-        values["asset_id"] = assets.find("asset", values.pop("asset"))
-        return values
-
-    wanted, refused = resolved(rows, resolve)
+    wanted, refused = resolved(rows, known.keyed("asset", known.assets(site)))
     existing = Component.objects.of_site(site)
     keys = ["asset_id", "code"]
     outcome = upsert(existing, keys, wanted, origin=origin, defaults=named_by_code)
@@ -157,28 +146,14 @@ def save_components(site: Site, rows: list[Row], origin: Origin) -> Outcome:
 
 
 def save_points(site: Site, rows: list[Row], origin: Origin) -> Outcome:
-    assets = known.assets(site)
-
-    def resolve(row: Row) -> dict[str, Any]:
-        values = dict(row.values)
-        values["asset_id"] = assets.find("asset", values.pop("asset"))
-        return values
-
-    wanted, refused = resolved(rows, resolve)
+    wanted, refused = resolved(rows, known.keyed("asset", known.assets(site)))
     existing = MeasurementPoint.objects.of_site(site)
     keys = ["asset_id", "code"]
     return refused + upsert(existing, keys, wanted, origin=origin, defaults=named_by_code)
 
 
 def save_windows(site: Site, rows: list[Row], origin: Origin) -> Outcome:
-    assets = known.assets(site)
-
-    def resolve(row: Row) -> dict[str, Any]:
-        values = dict(row.values)
-        values["asset_id"] = assets.find("asset", values.pop("asset"))
-        return values
-
-    wanted, refused = resolved(rows, resolve)
+    wanted, refused = resolved(rows, known.keyed("asset", known.assets(site)))
     existing = AccessWindow.objects.of_site(site)
     keys = ["asset_id", "starts_at"]
     return refused + upsert(existing, keys, wanted, origin=origin, needed=["ends_at"])

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from maintenance.flow.ingest import known
 from maintenance.flow.ingest.fields import Field, Kind, Row
-from maintenance.flow.ingest.lives import install
+from maintenance.flow.ingest.lives import COMMISSIONING, install
 from maintenance.flow.ingest.refusals import Outcome
 from maintenance.flow.ingest.tables import Table
 from maintenance.flow.ingest.upsert import Codes, Origin, Wanted, resolved, upsert
@@ -18,14 +18,7 @@ from maintenance.models import ErrorEvent, Failure, Installation, Site
 
 
 def save_errors(site: Site, rows: list[Row], origin: Origin) -> Outcome:
-    assets = known.assets(site)
-
-    def resolve(row: Row) -> dict[str, Any]:
-        values = dict(row.values)
-        values["asset_id"] = assets.find("asset", values.pop("asset"))
-        return values
-
-    wanted, refused = resolved(rows, resolve)
+    wanted, refused = resolved(rows, known.keyed("asset", known.assets(site)))
     existing = _around(ErrorEvent.objects.of_site(site), wanted)
     return refused + upsert(existing, ["asset_id", "code", "occurred_at"], wanted, origin=origin)
 
@@ -68,7 +61,7 @@ def save_replacements(site: Site, rows: list[Row], origin: Origin) -> Outcome:
     wanted, refused = resolved(rows, resolve)
     begun = set(
         Installation.objects.of_site(site)
-        .exclude(source="commissioning")
+        .exclude(source=COMMISSIONING)
         .values_list("component_id", "installed_at")
     )
     starts: dict[int, list[dt.datetime]] = defaultdict(list)

@@ -24,6 +24,10 @@ from maintenance.flow.ingest.columns import (
     text_problem,
 )
 from maintenance.flow.ingest.refusals import RowError, storable
+from maintenance.instants import from_us
+
+MOST_AMOUNT = 1e9
+"""Of counts and amounts whose field names no limit of its own; the least is 0."""
 
 Column: TypeAlias = tuple[list[Any], Problems]
 ATTRIBUTES = "attributes."
@@ -186,7 +190,7 @@ def _amounts(field: Field, cells: list[str], reading: Reading, now: dt.datetime)
 
 def _outside(field: Field, value: float) -> str:
     least = 0.0 if field.least is None and field.kind is not Kind.NUMBER else field.least
-    most = 1e9 if field.most is None and field.kind is not Kind.NUMBER else field.most
+    most = MOST_AMOUNT if field.most is None and field.kind is not Kind.NUMBER else field.most
     if least is not None and value < least:
         return _("is below %(least)g") % {"least": least}
     if most is not None and value > most:
@@ -198,8 +202,7 @@ def _instants(field: Field, cells: list[str], reading: Reading, now: dt.datetime
     at_us, problems = instants(pa.array(cells, pa.string()), reading=reading)
     wrong = implausible(at_us, now=now) if field.past else {}
     problems = {**wrong, **problems}
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return [epoch + dt.timedelta(microseconds=us) for us in at_us.tolist()], problems
+    return [from_us(us) for us in at_us.tolist()], problems
 
 
 def _dates(_field: Field, cells: list[str], *_args: object) -> Column:

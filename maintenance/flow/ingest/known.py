@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import QuerySet
 
+from maintenance.flow.ingest.fields import Row
 from maintenance.flow.ingest.upsert import Codes
 from maintenance.models import (
     Asset,
@@ -65,6 +67,17 @@ def components_by_asset(site: Site) -> dict[int, Codes[int]]:
 
 def class_of_assets(site: Site) -> dict[int, int]:
     return dict(Asset.objects.of_site(site).values_list("pk", "asset_class_id"))
+
+
+def keyed(name: str, codes: Codes[int]) -> Callable[[Row], dict[str, Any]]:
+    """Reads a row's values with the key of what the code under a name stands for."""
+
+    def resolve(row: Row) -> dict[str, Any]:
+        values = dict(row.values)
+        key = codes.find(name, values.pop(name))
+        return {**values, f"{name}_id": key}
+
+    return resolve
 
 
 def _by_code(rows: QuerySet[Any]) -> Codes[int]:

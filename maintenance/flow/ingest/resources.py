@@ -146,25 +146,13 @@ def _save_of_technician(
 def save_tools(site: Site, rows: list[Row], origin: Origin) -> Outcome:
     """A tool of an unknown type makes the type known."""
     _make_named(ToolType, site, (row.values["tool_type"] for row in rows), origin)
-    types = known.tool_types(site)
-
-    def resolve(row: Row) -> dict[str, Any]:
-        values = dict(row.values)
-        return values | {"tool_type_id": types.find("tool_type", values.pop("tool_type"))}
-
-    wanted, refused = resolved(rows, resolve)
+    wanted, refused = resolved(rows, known.keyed("tool_type", known.tool_types(site)))
     existing = Tool.objects.of_site(site)
     return refused + upsert(existing, ["tool_type_id", "code"], wanted, origin=origin)
 
 
 def save_deliveries(site: Site, rows: list[Row], origin: Origin) -> Outcome:
-    parts = known.parts(site)
-
-    def resolve(row: Row) -> dict[str, Any]:
-        values = dict(row.values)
-        return values | {"part_id": parts.find("part", values.pop("part"))}
-
-    wanted, refused = resolved(rows, resolve)
+    wanted, refused = resolved(rows, known.keyed("part", known.parts(site)))
     existing = Delivery.objects.of_site(site)
     keys = ["part_id", "expected_at"]
     return refused + upsert(existing, keys, wanted, origin=origin, needed=["quantity"])

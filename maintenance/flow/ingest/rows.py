@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from maintenance.flow.ingest import catalogue, events, plans, resources
 from maintenance.flow.ingest.columns import PLAIN, Reading
-from maintenance.flow.ingest.fields import Row, columns_of, read_rows
+from maintenance.flow.ingest.fields import columns_of, read_rows
 from maintenance.flow.ingest.refusals import Outcome, Refused, all_refused
 from maintenance.flow.ingest.tables import Table
 from maintenance.flow.ingest.upsert import Origin
@@ -86,6 +86,3 @@ def ensure_site(
         },
     )
     return site
-
-
-__all__ = ["TABLES", "Row", "ensure_site", "take_columns", "take_rows"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from argparse import ArgumentParser
 from typing import Any
 
@@ -26,12 +27,12 @@ class Command(BaseCommand):
             choices=TokenScope.values,
             help="what it may do; may be given again",
         )
+        parser.add_argument("--days", type=int, help="how long it is valid; for good without it")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        site = Site.objects.filter(code=options["site"]).first()
-        if site is None:
-            known = ", ".join(Site.objects.values_list("code", flat=True)) or "none yet"
-            raise CommandError(f"There is no site {options['site']!r}. Known: {known}.")
+        site, now, days = site_called(options["site"]), timezone.now(), options["days"]
+        if days is not None and days < 1:
+            raise CommandError(f"--days: {days} is not at least 1.")
         secret = ApiToken.new_secret()
         try:
             ApiToken.objects.create(
@@ -39,8 +40,17 @@ class Command(BaseCommand):
                 name=options["name"],
                 digest=ApiToken.digest_of(secret),
                 scopes=sorted(set(options["scope"])),
-                recorded_at=timezone.now(),
+                recorded_at=now,
+                expires_at=None if days is None else now + dt.timedelta(days=days),
             )
         except IntegrityError:
             raise CommandError(f"The site has a token called {options['name']!r}.") from None
         self.stdout.write(secret)
+
+
+def site_called(code: str) -> Site:
+    site = Site.objects.filter(code=code).first()
+    if site is None:
+        known = ", ".join(Site.objects.values_list("code", flat=True)) or "none yet"
+        raise CommandError(f"There is no site {code!r}. Known: {known}.")
+    return site

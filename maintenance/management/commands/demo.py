@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -142,10 +143,23 @@ class Command(BaseCommand):
             )
             Membership.objects.create(user=user, site=site, role=role, recorded_at=now)
             if role == Role.TECHNICIAN:
-                Technician.objects.filter(site=site, name=f"{first_name} {last_name}").update(
-                    user=user
-                )
+                _become(user, _busiest(site))
             self.stdout.write(f"Sign in as {username} with password {password}")
+
+
+def _busiest(site: Site) -> Technician:
+    """Whoever has most work in the newest schedule, so that there is something to see."""
+    newest = Schedule.objects.filter(site=site).order_by("-number").first()
+    work = Count("assignments", filter=Q(assignments__schedule=newest))
+    team = Technician.objects.filter(site=site).annotate(work=work)
+    return team.order_by("-work", "code")[0]
+
+
+def _become(user: User, technician: Technician) -> None:
+    user.first_name, _, user.last_name = technician.name.partition(" ")
+    user.save(update_fields=["first_name", "last_name"])
+    technician.user = user
+    technician.save(update_fields=["user"])
 
 
 def _config(

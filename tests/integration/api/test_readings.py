@@ -205,7 +205,7 @@ def test_a_body_is_unpacked_no_further_than_the_limit(token: None, settings: Set
 
 
 @pytest.mark.parametrize(
-    "packed", [b"no gzip", gzip.compress(b"{}")[:-4], gzip.compress(b"") + b"x"]
+    "packed", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-4], gzip.compress(b"", mtime=0) + b"x"]
 )
 def test_a_broken_packing_is_refused(token: None, packed: bytes) -> None:
     answer = post(packed, **{"content-encoding": "gzip"})

@@ -75,7 +75,7 @@ def test_an_upload_becomes_an_import_that_a_worker_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     woken: list[int] = []
-    monkeypatch.setattr("maintenance.operations.wake", woken.append)
+    monkeypatch.setattr("maintenance.operations.wake", lambda pk, _kind: woken.append(pk))
     with django_capture_on_commit_callbacks(execute=True):
         answer = send(engineer, GOOD)
     batch = Import.objects.get()
@@ -127,6 +127,22 @@ def test_a_retry_needs_the_file_it_came_from(engineer: Client, site: Site) -> No
     )
     assert engineer.get(f"/data/imports/{batch.pk}/errors.csv?as=retry").status_code == 404
     assert engineer.get(f"/data/imports/{batch.pk}/").status_code == 200
+
+
+def test_an_import_by_a_mapping_of_ones_own_has_its_page_too(engineer: Client, site: Site) -> None:
+    batch = ingest.open_batch(
+        site=site, door=ImportDoor.COMMAND, table="readings", mapping="our-historian", now=NOW
+    )
+    assert engineer.get(f"/data/imports/{batch.pk}/").status_code == 200
+    assert engineer.get(f"/data/imports/{batch.pk}/errors.csv?as=retry").status_code == 404
+
+
+def test_a_file_without_a_header_has_a_page_that_says_so(engineer: Client, site: Site) -> None:
+    answer = send(engineer, b"\n\n")
+    perform()
+    page = engineer.get(answer["Location"])
+    assert page.status_code == 200
+    assert "there is no line with the names of the columns" in page.content.decode()
 
 
 def test_an_upload_is_kept_under_a_name_of_ours(engineer: Client, site: Site, media: Path) -> None:

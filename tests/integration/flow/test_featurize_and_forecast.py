@@ -12,7 +12,7 @@ from django.db import transaction
 
 from maintenance.flow import featurize, forecast, retrain
 from maintenance.instants import to_us
-from maintenance.models import Asset, FeatureRow, Forecast, ModelVersion
+from maintenance.models import Asset, FeatureRow, Forecast, Installation, ModelVersion
 from maintenance.operations import Overtaken
 from maintenance.queries import histories
 from predictors.errors import ArtefactCorrupt, ArtefactMissing
@@ -149,8 +149,15 @@ def test_a_plant_without_a_single_reading_is_foreseen_by_age(artefacts):
 
 def test_a_plant_without_assets_or_failure_modes_asks_for_nothing(artefacts):
     plant = tiny(register={"asset_classes": REGISTER["asset_classes"]})
-    assert train(plant) == {"models": []}
+    assert train(plant) == {"models": [], "never_watched": []}
     assert foresee(plant) == (0, 0)
+
+
+def test_failure_modes_of_assets_that_start_today_are_named_and_left_without_a_model(artefacts):
+    plant = tiny(now=MONDAY)
+    Asset.objects.update(commissioned_at=MONDAY)
+    Installation.objects.update(installed_at=MONDAY)
+    assert train(plant) == {"models": [], "never_watched": ["bearing", "seal"]}
 
 
 def test_a_flipped_byte_in_an_artefact_is_refused(plant, artefacts):

@@ -152,6 +152,34 @@ class TestOptimising:
         assert Schedule.objects.get(pk=first.pk).state == ScheduleState.SUPERSEDED
         assert (second.number, second.state) == (2, ScheduleState.DRAFT)
 
+    def test_a_move_by_hand_while_it_runs_is_kept(self, desk):
+        standing = desk.optimise()
+        pinned_once = []
+
+        def pin_p1(done: int, _total: int, _note: str) -> None:
+            if done == 2 and not pinned_once:
+                row = desk.order("P-1")
+                pinned_once.append(flow.pin(work_order=row, pinned=True, **desk.told(standing)))
+
+        draft = desk.optimise(report=pin_p1)
+        assert draft.assignments.get(work_order=desk.order("P-1")).pinned
+
+    def test_a_draft_that_people_keep_changing_is_left_to_them(self, desk):
+        standing = desk.optimise()
+        pinned = [False]
+
+        def change_again(done: int, _total: int, _note: str) -> None:
+            if done == 2:
+                standing.refresh_from_db()
+                pinned[0] = not pinned[0]
+                row = desk.order("P-1")
+                flow.pin(work_order=row, pinned=pinned[0], **desk.told(standing))
+
+        with pytest.raises(flow.ChangedMeanwhile):
+            desk.optimise(report=change_again)
+        standing.refresh_from_db()
+        assert standing.state == ScheduleState.DRAFT
+
     def test_the_same_work_gives_the_same_schedule(self, desk):
         one, other = desk.optimise(), desk.optimise()
         assert places(one) == places(other)
@@ -306,6 +334,13 @@ class TestMoving:
         late = work_order(desk.plant, "P-1")
         with pytest.raises(flow.NotADraft):
             desk.move(draft, late, desk.plant.local(3, "14:30"), "luis")
+
+    def test_work_that_the_schedule_does_not_know_cannot_be_pinned_once(self, desk):
+        draft = desk.optimise()
+        late = work_order(desk.plant, "P-1")
+        who = {"by": desk.by, "now": desk.plant.now}
+        with pytest.raises(flow.NotADraft):
+            flow.remove(schedule=draft, work_order=late, revision=draft.revision, **who)
 
     @pytest.mark.parametrize("day", [-3, 20])
     def test_a_place_outside_the_schedule_is_refused_even_anyway(self, desk, day):

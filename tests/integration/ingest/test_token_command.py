@@ -1,7 +1,9 @@
+import datetime as dt
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from maintenance.models import ApiToken
 from tests.factories import SiteFactory
@@ -42,3 +44,29 @@ def test_an_unknown_scope_is_refused() -> None:
     SiteFactory.create(code="plant")
     with pytest.raises(CommandError, match="invalid choice"):
         create("plant", "everything")
+
+
+def test_a_revoked_token_opens_nothing() -> None:
+    SiteFactory.create(code="plant")
+    create("plant", "readings:write")
+    assert ApiToken.objects.usable(now=timezone.now()).exists()
+    call_command("revoke_token", "--site", "plant", "--name", "gateway", stdout=StringIO())
+    assert not ApiToken.objects.usable(now=timezone.now()).exists()
+
+
+def test_only_a_token_in_use_can_be_revoked() -> None:
+    SiteFactory.create(code="plant")
+    create("plant", "readings:write")
+    with pytest.raises(CommandError, match=r"'gate'. In use: gateway"):
+        call_command("revoke_token", "--site", "plant", "--name", "gate")
+
+
+def test_a_token_may_be_given_for_some_days() -> None:
+    SiteFactory.create(code="plant")
+    options = ["--site", "plant", "--name", "guest", "--scope", "assets:read"]
+    call_command("create_token", *options, "--days", "30", stdout=StringIO())
+    now = timezone.now()
+    assert ApiToken.objects.usable(now=now + dt.timedelta(days=29)).exists()
+    assert not ApiToken.objects.usable(now=now + dt.timedelta(days=31)).exists()
+    with pytest.raises(CommandError, match="0 is not at least 1"):
+        call_command("create_token", *options, "--days", "0")

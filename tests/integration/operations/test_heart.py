@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 10
 @pytest.fixture
 def run(monkeypatch) -> Run:
     monkeypatch.setattr(operations, "HEARTBEAT", BEAT)
-    monkeypatch.setattr(operations, "wake", lambda _operation_id: None)
+    monkeypatch.setattr(operations, "wake", lambda _operation_id, _kind: None)
     operation = operations.request(
         site=SiteFactory(), kind=OperationKind.TRAIN, arguments={}, by=None, now=timezone.now()
     )

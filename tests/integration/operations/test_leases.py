@@ -27,7 +27,7 @@ def clock() -> Clock:
 def woken(monkeypatch) -> list[int]:
     """Ids of the operations that a worker was told of."""
     told: list[int] = []
-    monkeypatch.setattr(operations, "wake", told.append)
+    monkeypatch.setattr(operations, "wake", lambda pk, _kind: told.append(pk))
     return told
 
 

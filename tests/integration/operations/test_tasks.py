@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from django.db import transaction
 
 from maintenance import operations, tasks
 from maintenance.choices import OperationKind, OperationState
@@ -113,10 +114,18 @@ def test_a_worker_that_died_is_followed_by_one_that_does_the_rest(stages):
         """What no `except Exception` sees."""
 
     def two_stages(run):
-        run.once("train", lambda fence: (did.append(("train", run.number)), fence({})))
+        def stage(name):
+            def work(fence):
+                did.append((name, run.number))
+                with transaction.atomic():
+                    fence({})
+
+            run.once(name, work)
+
+        stage("train")
         if run.number == 1:
             raise Killed
-        run.once("forecast", lambda fence: (did.append(("forecast", run.number)), fence({})))
+        stage("forecast")
 
     stages[OperationKind.TRAIN] = two_stages
     operation = ask()

@@ -79,7 +79,7 @@ def test_failed_work_shows_what_went_wrong(
 def test_a_planner_stops_the_optimiser(planner: Client, operation: Operation) -> None:
     url = reverse("operation_cancel", args=[operation.pk])
     html = planner.post(url, headers=AS_HTMX).content.decode()
-    assert "nothing was changed" in html
+    assert "what it had finished stays" in html
     operation.refresh_from_db()
     assert operation.state == OperationState.CANCELLED
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from maintenance.choices import DismissReason, Priority, WorkOrderState, WorkOrderType
 from maintenance.flow import advise
-from maintenance.models import AuditEntry, User, WorkOrder
+from maintenance.models import AuditEntry, Membership, User, WorkOrder
 from maintenance.web.csv_download import harmless
 from tests.integration.web.plant import Plant, small_plant
 
@@ -282,3 +282,20 @@ def test_a_viewer_may_not_ask_for_work(viewer: Client) -> None:
 def test_a_reader_without_a_site_is_told_so(db: None, as_user: Callable[[User], Client]) -> None:
     stranger = as_user(User.objects.create_user("stranger"))
     assert "You do not belong to a site." in text(stranger, LIST)
+
+
+def test_work_of_another_of_ones_sites_is_told_in_its_own_time(
+    planner: Client, plant: Plant, now: dt.datetime
+) -> None:
+    far = small_plant(now, code="far")
+    far.site.time_zone = "America/Mexico_City"
+    far.site.save()
+    Membership.objects.create(user=plant.planner, site=far.site, role="planner", recorded_at=now)
+    session = planner.session
+    session["site"] = plant.site.pk
+    session.save()
+    work_order = far.work_orders[0]
+    work_order.best_at = dt.datetime(2030, 1, 15, 3, tzinfo=dt.UTC)
+    work_order.save()
+    html = planner.get(f"/work-orders/{work_order.pk}/").content.decode()
+    assert "14 Jan 2030" in html

@@ -49,7 +49,7 @@ def write_folder(folder: Path, *, machines: int, days: int) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("azure_pdm")
-    write_folder(made, machines=12, days=270)
+    write_folder(made, machines=8, days=270)
     return made
 
 
@@ -102,7 +102,7 @@ def test_a_failure_at_six_is_decided_at_midnight(folder: Path) -> None:
 
 def test_machines_are_read_with_their_model_and_age(folder: Path) -> None:
     histories = read_histories(folder)
-    assert len(histories) == 12
+    assert len(histories) == 8
     assert histories[2].statics == {"age_years": 3.0, "model0": 0.0, "model1": 1.0}
     assert histories[0].observation_start_us == instant_us("2015-01-01")
 

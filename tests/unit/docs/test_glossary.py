@@ -81,7 +81,6 @@ def test_pages_say_in_spanish_what_the_glossary_says() -> None:
     } == {}
 
 
-
 def test_a_term_that_pages_say_is_the_same_in_spanish() -> None:
     catalogue = spanish_catalogue()
     said = {term: (spanish, catalogue.get(term.lower())) for term, spanish, *_ in TERMS}

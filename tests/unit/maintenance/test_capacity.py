@@ -148,3 +148,18 @@ def test_the_crews_hours_are_those_of_everybody_still_in_the_team(ana):
         shift(somebody, MONDAY, "06:00", "14:00")
     week = {"start": utc("2026-03-01T23:00"), "end": utc("2026-03-08T23:00")}
     assert capacity.crew_hours(ana.site, **week) == 16
+
+
+def test_somebody_who_leaves_works_to_the_end_of_their_last_day_and_no_longer(ana):
+    for weekday in (MONDAY, MONDAY + 1, MONDAY + 2):
+        shift(ana, weekday, "06:00", "14:00")
+    ana.left_on = dt.date(2026, 3, 3)
+    week = times(ana, "2026-03-01T23:00", "2026-03-08T23:00")
+    assert spans(week.present) == [("03-02 05:00", "03-02 13:00"), ("03-03 05:00", "03-03 13:00")]
+
+
+def test_more_people_take_no_more_queries(ana, django_assert_num_queries):
+    for _ in range(3):
+        TechnicianFactory(site=ana.site)
+    with django_assert_num_queries(3):
+        capacity.crew_hours(ana.site, start=NOW, end=NOW + dt.timedelta(days=14))

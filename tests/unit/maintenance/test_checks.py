@@ -76,11 +76,14 @@ def test_a_secret_key_that_others_can_read_is_told(settings: Settings, tmp_path:
     ],
 )
 def test_sqlite_behind_a_shared_broker_is_told(
-    settings: Settings, engine: str, broker: str, expected: list[str]
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    engine: str,
+    broker: str,
+    expected: list[str],
 ) -> None:
-    settings.DATABASES["default"] = settings.DATABASES["default"] | {
-        "ENGINE": f"django.db.backends.{engine}"
-    }
+    told = settings.DATABASES["default"] | {"ENGINE": f"django.db.backends.{engine}"}
+    monkeypatch.setitem(settings.DATABASES, "default", told)
     settings.CELERY_BROKER_URL = broker
     assert ids(checks.sqlite_serves_one_machine()) == expected
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import models
 
 import maintenance.models
 from maintenance.choices import Permission, Role
 from maintenance.models import Site
 from maintenance.models.access import SiteScoped, SiteScopedQuerySet
+from tests.factories import NOW
 
 ORDER = re.findall(r"\w+", (maintenance.models.__doc__ or "").rpartition(":")[2])
 FOLDER = Path(maintenance.models.__file__).parent
@@ -89,3 +91,10 @@ def test_modules_are_imported_whole():
 def test_roles_are_kept_by_the_names_that_the_vocabulary_has():
     field = maintenance.models.Membership._meta.get_field("role")
     assert [value for value, _ in field.choices] == Role.values
+
+
+def test_a_site_needs_a_time_zone_that_exists():
+    with pytest.raises(ValidationError, match="is no time zone such as Europe/Madrid"):
+        Site(code="moon", name="Moon", time_zone="Moon/Base", recorded_at=NOW).full_clean(
+            validate_unique=False, validate_constraints=False
+        )

@@ -1,5 +1,6 @@
 import pytest
 
+from predictors.boosting import Boosting
 from predictors.dataset import Dataset, FeatureTable, build_table, label
 from predictors.schema import AssetHistory, FeatureSet
 from predictors.select import Model, fit_best
@@ -28,4 +29,4 @@ def relays(table: FeatureTable) -> Dataset:
 
 @pytest.fixture(scope="session")
 def seal_model(seals: Dataset) -> Model:
-    return fit_best(seals)
+    return fit_best(seals, how=Boosting(rounds=40))

@@ -45,10 +45,10 @@ def declared() -> FeatureSet:
 
 def test_one_origin_gives_the_bits_of_many(declared: FeatureSet) -> None:
     different, rows = 0, 0
-    for seed in range(8):
+    for seed in range(4):
         history = ragged_history(seed)
         random = np.random.default_rng(seed)
-        daily = np.arange(0, 120) * DAY_US + 6 * HOUR_US
+        daily = np.arange(0, 120, 3) * DAY_US + 6 * HOUR_US
         anywhere = random.integers(-5 * DAY_US, 125 * DAY_US, 40)
         origins = random.permutation(np.concatenate([daily, anywhere]))
         many = build_features(history, origins, declared)
@@ -56,7 +56,7 @@ def test_one_origin_gives_the_bits_of_many(declared: FeatureSet) -> None:
             one = build_features(history, np.array([origin]), declared)
             different += int((bits(one)[0] != bits(many)[position]).sum())
             rows += 1
-    assert rows == 1280
+    assert rows == 320
     assert different == 0
 
 

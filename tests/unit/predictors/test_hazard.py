@@ -127,3 +127,19 @@ def test_a_fold_without_failures_is_refused(seals: Dataset) -> None:
     failed = few.failed & np.array([lives[life].failed for life in few.life])
     with pytest.raises(NotEnoughEvidence):
         hazard.learn(replace(few, lives=lives, failed=failed), folds=3, how=SMALL)
+
+
+def test_a_short_horizon_has_fewer_stages(seals: Dataset) -> None:
+    forecaster, _ = hazard.learn(replace(seals, horizon_days=4), folds=2, how=SMALL)
+    assert forecaster.members[0].learner.starts == (0, 3)
+    assert forecaster.risk(seals.x[:1]).shape == (1, 5)
+
+
+def test_a_stage_without_failures_is_left_to_age(seals: Dataset) -> None:
+    late = seals.take(~(seals.failed & (seals.duration_days <= 3)))
+    forecaster, _ = hazard.learn(late, folds=2, how=SMALL)
+    boosters = forecaster.members[0].learner.boosters
+    assert boosters[0].num_boosted_rounds() == 0
+    assert boosters[1].num_boosted_rounds() > 0
+    assert np.isfinite(forecaster.risk(late.x[:5])).all()
+    assert all(row[0].feature == "base" for row in forecaster.reasons(late.x[:5]))

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from predictors.boosting import Boosting
 from predictors.dataset import Dataset
 from predictors.errors import NotEnoughEvidence
 from predictors.schema import Grade
@@ -39,7 +40,7 @@ def test_the_table_of_all_families_is_kept(seal_model: Model) -> None:
 
 
 def test_a_hazard_that_learns_nothing_does_not_serve(relays: Dataset) -> None:
-    card = fit_best(relays).card
+    card = fit_best(relays, how=Boosting(rounds=40)).card
     assert card.family == "weibull"
     assert "worse than" in card.why
     assert card.grade is Grade.C
@@ -63,6 +64,11 @@ def test_no_failure_leaves_a_constant_guess(seals: Dataset) -> None:
     card = fit_best(with_failures(seals, 0)).card
     assert (card.family, card.grade) == ("constant", Grade.D)
     assert "one constant rate serves" in card.why
+
+
+def test_lives_without_rows_leave_age_to_serve(seals: Dataset) -> None:
+    card = fit_best(seals.take(np.empty(0, dtype=int))).card
+    assert card.why == "no decision instant lies within a life; risk by age serves"
 
 
 def test_nothing_watched_is_refused(seals: Dataset) -> None:

@@ -65,11 +65,11 @@ def test_moved_and_removed_work_is_told(plant: Plant, draft: Schedule) -> None:
 
 
 def test_the_draft_is_shown_before_what_is_published(plant: Plant, draft: Schedule) -> None:
-    assert chosen(plant.planner, plant.site, number="") == draft
+    assert chosen(plant.planner, plant.site, number=None) == draft
     published, copy = published_and_draft(plant, draft)
-    assert chosen(plant.planner, plant.site, number="") == copy
-    assert chosen(plant.planner, plant.site, number=str(published.number)) == published
-    assert chosen(plant.planner, plant.site, number="77") is None
+    assert chosen(plant.planner, plant.site, number=None) == copy
+    assert chosen(plant.planner, plant.site, number=published.number) == published
+    assert chosen(plant.planner, plant.site, number=77) is None
 
 
 def test_the_list_by_day_holds_each_place_once_in_order(draft: Schedule) -> None:
@@ -81,14 +81,14 @@ def test_the_list_by_day_holds_each_place_once_in_order(draft: Schedule) -> None
     )
 
 
-def test_a_seat_is_taken_by_whoever_of_the_crew_is_able(plant: Plant) -> None:
+def test_a_seat_is_taken_by_whoever_of_the_crew_is_able(plant: Plant, draft: Schedule) -> None:
     work_order = plant.work_orders[0]
-    (seat,) = seats(work_order, [])
+    (seat,) = seats(work_order, [], schedule=draft)
     assert seat.taken_by is None
     assert set(seat.able).isdisjoint(seat.others)
-    (taken,) = seats(work_order, [seat.others[0], seat.able[0]])
+    (taken,) = seats(work_order, [seat.others[0], seat.able[0]], schedule=draft)
     assert taken.taken_by == seat.able[0].pk
-    (unable,) = seats(work_order, [seat.others[0]])
+    (unable,) = seats(work_order, [seat.others[0]], schedule=draft)
     assert unable.taken_by == seat.others[0].pk
 
 
