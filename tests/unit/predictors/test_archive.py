@@ -36,9 +36,7 @@ def test_what_is_there_is_not_written_again(few: Dataset, tmp_path: Path) -> Non
     assert (tmp_path / "kept" / ROWS).stat().st_mtime_ns == before
 
 
-def test_a_flipped_byte_is_refused_until_it_is_kept_again(
-    few: Dataset, tmp_path: Path
-) -> None:
+def test_a_flipped_byte_is_refused_until_it_is_kept_again(few: Dataset, tmp_path: Path) -> None:
     keep(few, tmp_path / "kept")
     raw = bytearray((tmp_path / "kept" / ROWS).read_bytes())
     raw[len(raw) // 2] ^= 1
