@@ -138,13 +138,13 @@ def _disk() -> Finding:
 
 
 def _artefacts() -> Finding:
-    """Each serving model is read as it would be to serve: every byte against its hash."""
+    """The files of each serving model, every byte against its hash, as they are read to serve."""
     broken: list[str] = []
     champions = ModelVersion.objects.champions().select_related("failure_mode")
     for version in champions:
         folder = Path(settings.ARTEFACTS_DIR) / version.artefact
         try:
-            registry.load(folder)
+            registry.read_folder(folder)
             if registry.read_manifest(folder).artefact_hash != version.artefact_sha256:
                 broken.append(f"{version} (another model's files)")
         except (ArtefactError, OSError) as error:
