@@ -149,7 +149,7 @@ def watch_all_sites(**_: Any) -> None:
 def train_all_sites(**_: Any) -> None:
     now = timezone.now()
     for site in Site.objects.all():
-        request_training(site=site, by=None, now=now)
+        request_training(site=site, by=None, now=now, trigger=Trigger.TIMETABLE)
 
 
 def _import(run: Run) -> None:

@@ -138,6 +138,8 @@ STATE_MARKS: Mapping[str, tuple[str, str]] = {
     "proposed": ("info", "bulb"),
     "accepted": ("teal", "thumb-up"),
     "scheduled": ("low", "calendar-check"),
+    "in_progress": ("info", "player-play"),
+    "paused": ("watch", "player-pause"),
     "dismissed": ("neutral", "circle-x"),
     "queued": ("neutral", "hourglass"),
     "running": ("info", "loader"),
@@ -151,6 +153,8 @@ STATE_MARKS: Mapping[str, tuple[str, str]] = {
     "candidate": ("info", "flask"),
     "champion": ("low", "trophy"),
     "retired": ("neutral", "archive"),
+    "promoted": ("low", "trophy"),
+    "rejected": ("neutral", "ban"),
 }
 
 

@@ -6,10 +6,13 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
 from maintenance.choices import (
+    AlertKind,
+    AsFound,
     ImportDoor,
     ImportState,
     OperationKind,
@@ -19,6 +22,7 @@ from maintenance.choices import (
 )
 from maintenance.flow import schedule
 from maintenance.models import (
+    Alert,
     ApiToken,
     Asset,
     AuditEntry,
@@ -26,10 +30,12 @@ from maintenance.models import (
     Import,
     Operation,
     RejectedRow,
+    ReportPhoto,
     Schedule,
     Technician,
     User,
     WorkOrder,
+    WorkReport,
 )
 from tests.plants import Plant, busy, measure, work_order
 
@@ -102,7 +108,35 @@ def _complete(code: str, now: dt.datetime) -> Plant:
         recorded_at=now,
     )
     AuditEntry.objects.create(site=plant.site, at=now, action="test", subject="a subject")
+    Alert.objects.create(
+        site=plant.site,
+        kind=AlertKind.SILENT_POINT,
+        key="site",
+        opened_at=now,
+        last_seen_at=now,
+        recorded_at=now,
+    )
+    _photograph(plant)
     return plant
+
+
+def _photograph(plant: Plant) -> None:
+    """A report with a photo."""
+    report = WorkReport.objects.create(
+        work_order=work_order(plant, "P-1", type=WorkOrderType.INSPECTION),
+        as_found=AsFound.NOTHING_FOUND,
+        renewed=False,
+        worked_minutes=30,
+        finished_at=plant.now,
+        recorded_at=plant.now,
+    )
+    ReportPhoto.objects.create(
+        report=report,
+        file=SimpleUploadedFile("photo.png", b"not looked at"),
+        content_type="image/png",
+        sha256="0" * 64,
+        recorded_at=plant.now,
+    )
 
 
 def _happen(plant: Plant) -> None:
