@@ -14,11 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 STOP_SECONDS = 20
 POLL_SECONDS = 0.1
 OF_THE_TESTS = ("VIGIA_", "DATABASE_URL", "CELERY_", "DJANGO_", "PYTEST_")
+# An installation has a database of its own: the tests' need not be tried in turn.
+once = pytest.mark.skipif(
+    "VIGIA_TEST_DATABASE_URL" in os.environ, reason="installations have databases of their own"
+)
 SCRIPT_HEAD = "import django, json; django.setup()\n"
 
 

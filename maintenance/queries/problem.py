@@ -1,8 +1,9 @@
 """The open work, the people, tools and parts of a site as a `scheduler.Problem`.
 
-Ids in the problem are primary keys as text; money is in minor units of the site's currency.
-Everything stands in the order of its codes, as Python sorts them: of two schedules that cost the
-same, the solver takes one by that order, which then is alike on every database.
+Jobs and technicians are called by their primary keys as text, other things by kind and code: the
+solver asks which jobs share a thing, and a tool is no part. Money is in minor units of the site's
+currency. Everything stands in the order of its codes, as Python sorts them: of two schedules that
+cost the same, the solver takes one by that order, which then is alike on every database.
 """
 
 from __future__ import annotations
@@ -107,7 +108,10 @@ def pose(period: Period, *, not_before: dt.datetime) -> Posed:
     problem = core.Problem(
         day_starts_minutes=tuple(period.minute(at) for at in period.day_starts),
         frozen_until_minute=math.ceil(frozen / START_GRID_MINUTES) * START_GRID_MINUTES,
-        jobs=tuple(_job(w, period, skill_names, published, technicians) for w in work_orders),
+        jobs=tuple(
+            _job(w, period, skill_names, technicians, published.get(w.pk), not_before)
+            for w in work_orders
+        ),
         technicians=tuple(_technician(t, times[t.pk], period, skill_names) for t in technicians),
         assets=_assets(work_orders, period),
         tools=_tools(site, period),
@@ -135,6 +139,18 @@ def _by_code(rows: Iterable[C]) -> list[C]:
     return sorted(rows, key=lambda row: row.code)
 
 
+def _asset_id(asset: Asset) -> str:
+    return f"asset {asset.code}"
+
+
+def _tool_id(tool_type: ToolType) -> str:
+    return f"tool {tool_type.code}"
+
+
+def _part_id(part: SparePart) -> str:
+    return f"part {part.code}"
+
+
 def _team(period: Period) -> QuerySet[Technician]:
     everybody = Technician.objects.of_site(period.site).select_related("site")
     zone = ZoneInfo(period.site.time_zone)
@@ -158,15 +174,17 @@ def _job(
     work_order: WorkOrder,
     period: Period,
     skill_names: dict[int, str],
-    published: dict[int, Assignment],
     technicians: list[Technician],
+    published: Assignment | None,
+    not_before: dt.datetime,
 ) -> core.Job:
     plan = work_order.job_plan
+    begun = published if published and published.starts_at < not_before else None
     by_day, left_out = _costs(work_order, period)
     return core.Job(
         id=str(work_order.pk),
         name=f"{work_order.number} {work_order.title}",
-        asset_id=str(work_order.asset_id),
+        asset_id=_asset_id(work_order.asset),
         duration_minutes=plan.duration_p50_minutes,
         cost_by_day=by_day,
         leave_out_cost=left_out,
@@ -175,16 +193,16 @@ def _job(
             for r in sorted(plan.roles.all(), key=lambda r: (r.skill.code, -r.level))
         ),
         tools=tuple(
-            core.ToolNeed(str(n.tool_type_id), n.count)
+            core.ToolNeed(_tool_id(n.tool_type), n.count)
             for n in sorted(plan.tools.all(), key=lambda n: n.tool_type.code)
         ),
         parts=tuple(
-            core.PartNeed(str(n.part_id), n.quantity)
+            core.PartNeed(_part_id(n.part), n.quantity)
             for n in sorted(plan.parts.all(), key=lambda n: n.part.code)
         ),
         earliest_start_minute=_earliest(work_order, period),
-        pin=_pin(work_order, period, technicians),
-        published=_published_place(published.get(work_order.pk), period),
+        pin=_pin(work_order, period, technicians, begun),
+        published=_published_place(published, period),
     )
 
 
@@ -246,15 +264,20 @@ def _minor(money: float) -> int:
     return round(money * 100)
 
 
-def _pin(work_order: WorkOrder, period: Period, technicians: list[Technician]) -> core.Pin | None:
-    if work_order.pinned_start_at is None:
+def _pin(
+    work_order: WorkOrder,
+    period: Period,
+    technicians: list[Technician],
+    begun: Assignment | None,
+) -> core.Pin | None:
+    """Where a planner wants it; work that has begun as it was published stays where it is."""
+    at = begun.starts_at if begun else work_order.pinned_start_at
+    if at is None or not period.starts_at <= at < period.ends_at:
         return None
-    start = period.minute(work_order.pinned_start_at)
-    if not 0 <= start < period.minute(period.ends_at):
-        return None
+    named = begun.technicians.all() if begun else work_order.pinned_technicians.all()
     here = {technician.pk for technician in technicians}
-    crew = [str(t.pk) for t in work_order.pinned_technicians.all() if t.pk in here]
-    return core.Pin(start_minute=start, technician_ids=tuple(crew) or None)
+    crew = [str(t.pk) for t in _by_code(named) if t.pk in here]
+    return core.Pin(start_minute=period.minute(at), technician_ids=tuple(crew) or None)
 
 
 def _published_place(assignment: Assignment | None, period: Period) -> core.Published | None:
@@ -262,7 +285,7 @@ def _published_place(assignment: Assignment | None, period: Period) -> core.Publ
         return None
     return core.Published(
         start_minute=period.minute(assignment.starts_at),
-        technician_ids=tuple(str(t.pk) for t in assignment.technicians.all()),
+        technician_ids=tuple(str(t.pk) for t in _by_code(assignment.technicians.all())),
         price_per_day=CHANGE_PER_DAY_MINOR,
         price_per_technician=CHANGE_PER_TECHNICIAN_MINOR,
     )
@@ -327,14 +350,14 @@ def _asset(asset: Asset, period: Period, restricted: set[int]) -> core.Asset:
     # before the schedule says so, since no window at all would mean that it always may.
     if asset.pk in restricted and not given:
         given = (core.Window(-1, 0),)
-    return core.Asset(id=str(asset.pk), name=asset.code, windows=given)
+    return core.Asset(id=_asset_id(asset), name=asset.code, windows=given)
 
 
 def _tools(site: Site, period: Period) -> tuple[core.ToolType, ...]:
     types = ToolType.objects.filter(site=site).prefetch_related("tools")
     return tuple(
         core.ToolType(
-            id=str(tool_type.pk),
+            id=_tool_id(tool_type),
             name=tool_type.name,
             count=len(tool_type.tools.all()),
             outages=tuple(_outages(list(tool_type.tools.all()), period)),
@@ -362,7 +385,7 @@ def _parts(site: Site, period: Period) -> tuple[core.Part, ...]:
     )
     return tuple(
         core.Part(
-            id=str(part.pk),
+            id=_part_id(part),
             name=part.name,
             stock=part.stock,
             deliveries=tuple(

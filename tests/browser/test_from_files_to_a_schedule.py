@@ -16,8 +16,9 @@ from tests.browser.serving import served, working
 from tests.browser.timeline import (
     bars_of,
     drag,
-    drag_onto_an_absence,
+    drag_to_somebody_absent,
     label_of,
+    movable,
     move_by_form,
     wait_until_drawn,
 )
@@ -110,7 +111,7 @@ def optimise(planner: Page) -> None:
 
 
 def a_drag_that_breaks_rules_is_refused_then_made_anyway_then_taken_back(planner: Page) -> None:
-    wanted = drag_onto_an_absence(planner)
+    wanted = drag_to_somebody_absent(planner)
     before = label_of(planner, wanted.work_order)
     with planner.expect_response("**/move/**") as answered:
         drag(planner, wanted)
@@ -130,7 +131,7 @@ def a_drag_that_breaks_rules_is_refused_then_made_anyway_then_taken_back(planner
 
 
 def move_one_without_dragging(planner: Page) -> str:
-    work_order = planner.locator("#timeline .bar-button").first.get_attribute("data-bar") or ""
+    work_order = movable(planner)
     with planner.expect_response("**/move/**") as answered:
         move_by_form(planner, work_order)
     assert answered.value.status == 200
@@ -150,12 +151,11 @@ def publish(planner: Page) -> None:
 
 def technician_name(plant: Plant) -> str:
     """Who signs in as technician."""
-    return str(
-        plant.rows(
-            "select t.name from maintenance_technician t"
-            " join maintenance_user u on u.id = t.user_id where u.username = 'technician'"
-        )[0][0]
+    rows = plant.rows(
+        "select t.name from maintenance_technician t"
+        " join maintenance_user u on u.id = t.user_id where u.username = 'technician'"
     )
+    return str(rows[0][0])
 
 
 def work_given_to(planner: Page, name: str) -> set[str]:

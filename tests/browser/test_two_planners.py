@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.browser.people import at_work, browsing
 from tests.browser.plant import Plant
 from tests.browser.serving import served
-from tests.browser.timeline import bars_of, label_of, move_by_form, open_timeline
+from tests.browser.timeline import bars_of, label_of, movable, move_by_form, open_timeline
 
 pytestmark = pytest.mark.browser
 
@@ -24,7 +24,7 @@ def test_the_second_of_two_planners_is_told_and_sees_what_the_first_did(
     ):
         for page in (first, second):
             open_timeline(page)
-        work_order = first.locator("#timeline .bar-button").first.get_attribute("data-bar") or ""
+        work_order = movable(first)
         before = label_of(second, work_order)
 
         with first.expect_response("**/move/**") as answered:

@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-# Where a bar and a grey span in which somebody is away lie one above the other, in full view.
-BAR_ABOVE_OR_BELOW_AN_ABSENCE = """() => {
+# Where a bar and a grey span of somebody who is away or off shift lie one above the other, in view.
+BAR_ABOVE_OR_BELOW_GREY = """() => {
   const view = document.getElementById("timeline").getBoundingClientRect();
   const floor = Math.min(view.bottom, innerHeight);
   const inView = (box) => box.top > view.top + 60 && box.bottom < floor;
@@ -17,7 +17,7 @@ BAR_ABOVE_OR_BELOW_AN_ABSENCE = """() => {
     .map((node) => ({ node, box: node.getBoundingClientRect() }));
   for (const bar of boxes(".ec-event.bar")) {
     if (!inView(bar.box) || bar.box.left < heads.right || bar.box.right > view.right) continue;
-    for (const away of boxes(".absent")) {
+    for (const away of boxes(".absent, .off-shift")) {
       const beside = away.box.left < bar.box.left - 2 && away.box.right > bar.box.right + 2;
       if (!beside || !inView(away.box)) continue;
       return {
@@ -26,6 +26,17 @@ BAR_ABOVE_OR_BELOW_AN_ABSENCE = """() => {
         to: [bar.box.left + bar.box.width / 2, away.box.top + away.box.height / 2],
       };
     }
+  }
+  return null;
+}"""
+
+# The first work order in the timeline for which the panel offers a free place.
+MOVABLE = """async () => {
+  for (const bar of document.querySelectorAll("#timeline .bar-button")) {
+    const more = `&work_order=${bar.dataset.bar}`;
+    const url = vigia.schedule.part("work_order", more);
+    const panel = await (await fetch(url, { headers: { "HX-Request": "true" } })).text();
+    if (panel.includes("data-start=")) return bar.dataset.bar;
   }
   return null;
 }"""
@@ -50,9 +61,9 @@ def wait_until_drawn(page: Page) -> None:
     expect(page.locator("#timeline .bar-button").first).to_be_visible()
 
 
-def drag_onto_an_absence(page: Page) -> Drag:
-    found: dict[str, Any] | None = page.evaluate(BAR_ABOVE_OR_BELOW_AN_ABSENCE)
-    assert found is not None, "no bar stands where somebody else is away"
+def drag_to_somebody_absent(page: Page) -> Drag:
+    found: dict[str, Any] | None = page.evaluate(BAR_ABOVE_OR_BELOW_GREY)
+    assert found is not None, "no bar stands where somebody else is absent"
     return Drag(found["workOrder"], tuple(found["from"]), tuple(found["to"]))
 
 
@@ -74,6 +85,12 @@ def bars_of(page: Page, work_order: str) -> Locator:
 def label_of(page: Page, work_order: str) -> str:
     """Work, asset, people, time, as a screen reader says them."""
     return bars_of(page, work_order).first.get_attribute("aria-label") or ""
+
+
+def movable(page: Page) -> str:
+    found: str | None = page.evaluate(MOVABLE)
+    assert found is not None, "no work order has another free place"
+    return found
 
 
 def move_by_form(page: Page, work_order: str) -> None:

@@ -7,7 +7,7 @@ the whole loop: on the embedded defaults, on PostgreSQL with RabbitMQ, on Postgr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 import redis
 from psycopg import sql
 
-from tests.installation import BIN, Installation
+from tests.installation import BIN, Installation, once
 
 WAIT_SECONDS = 300
 REDIS_DATABASE = 11
@@ -82,7 +82,7 @@ print(json.dumps({
 }))
 """
 
-Prepare = Callable[..., Any]
+pytestmark = once
 
 
 def answer_of(plant: Installation, *, sites_before: int = 0) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.installation import Installation
+from tests.installation import Installation, once
 
-pytestmark = pytest.mark.data("azure_pdm")
+pytestmark = [once, pytest.mark.data("azure_pdm")]
 
 
 def test_a_public_data_set_becomes_a_published_schedule(tmp_path: Path, data_dir: Path):

@@ -113,6 +113,11 @@ class TestOptimising:
         assert draft.assignments.exists()
         assert all(row.starts_at >= desk.now for row in draft.assignments.all())
 
+    def test_a_period_that_is_history_is_planned_as_if_it_lay_ahead(self, desk):
+        draft = desk.optimise(now=MONDAY + dt.timedelta(days=400))
+        assert draft.starts_at == MONDAY
+        assert set(places(draft)) == {"P-1", "P-2", "P-3"}
+
     def test_every_job_left_out_says_why(self, desk):
         """No bearing left and none on its way: two jobs are impossible, whoever is there."""
         desk.plant.take("parts", [{"code": "brg", "name": "Bearing", "stock": 0}])

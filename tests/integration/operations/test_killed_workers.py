@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.installation import BIN, Installation, command_of, descendants, parent_of
+from tests.installation import BIN, Installation, command_of, descendants, once, parent_of
 
 LEASE_SECONDS = 4
 # The worker starts again, the lease runs out, the timetable sweeps; on a busy machine, slowly.
@@ -48,7 +48,10 @@ print(json.dumps({
 }))
 """
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds processes in /proc")
+pytestmark = [
+    once,
+    pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds processes in /proc"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -118,6 +118,19 @@ class TestFrozenTime:
         late = MONDAY + dt.timedelta(hours=9, seconds=1)
         assert posed(busy(), not_before=late).frozen_until_minute == 555
 
+    def test_work_that_has_begun_stays_where_people_were_told(self):
+        plant = busy()
+        first = flow.optimise(site=plant.site, by=None, now=plant.now, seconds=30)
+        flow.publish(schedule=first, revision=1, by=None, now=plant.now)
+        told = {row.work_order_id: row.starts_at for row in first.assignments.all()}
+        begun = min(told, key=lambda pk: told[pk])
+        now = told[begun] + dt.timedelta(minutes=20)
+        again = flow.optimise(site=plant.site, by=None, now=now, seconds=30)
+        places = {row.work_order_id: row.starts_at for row in again.assignments.all()}
+        assert places[begun] == told[begun]
+        assert all(at >= now for pk, at in places.items() if told[pk] >= now)
+        assert flow.violations(again) == ()
+
 
 class TestAssets:
     def test_an_asset_without_windows_may_be_stopped_at_any_time(self):
