@@ -16,8 +16,12 @@ from maintenance.choices import (
     ImportDoor,
     ImportState,
     OperationKind,
+    Outcome,
     Role,
+    ServingStart,
     TokenScope,
+    Trigger,
+    Verdict,
     WorkOrderType,
 )
 from maintenance.flow import schedule
@@ -26,16 +30,25 @@ from maintenance.models import (
     ApiToken,
     Asset,
     AuditEntry,
+    DatasetVersion,
+    Downtime,
+    DriftReport,
+    Forecast,
     FunctionalLocation,
     Import,
+    Label,
+    ModelVersion,
     Operation,
     RejectedRow,
     ReportPhoto,
     Schedule,
+    Serving,
     Technician,
+    TrainingRun,
     User,
     WorkOrder,
     WorkReport,
+    WorkSpell,
 )
 from tests.plants import Plant, busy, measure, work_order
 
@@ -112,12 +125,53 @@ def _complete(code: str, now: dt.datetime) -> Plant:
         site=plant.site,
         kind=AlertKind.SILENT_POINT,
         key="site",
+        parameters={"points": 1, "since": now.isoformat()},
         opened_at=now,
         last_seen_at=now,
         recorded_at=now,
     )
     _photograph(plant)
+    _learn(plant)
     return plant
+
+
+def _learn(plant: Plant) -> None:
+    """A model that serves, with what it learnt from and what became of its forecasts."""
+    now = plant.now
+    version = ModelVersion.objects.of_site(plant.site).earliest("pk")
+    DatasetVersion.objects.create(
+        failure_mode=version.failure_mode,
+        as_of=now,
+        content_hash=version.dataset_hash,
+        rows=1,
+        lives=1,
+        failures=0,
+        folder="nowhere",
+        recorded_at=now,
+    )
+    Serving.objects.create(
+        failure_mode=version.failure_mode,
+        model_version=version,
+        start=ServingStart.PROMOTION,
+        from_at=now,
+        reason="the first",
+    )
+    TrainingRun.objects.create(
+        failure_mode=version.failure_mode,
+        trigger=Trigger.FIRST,
+        challenger=version,
+        verdict=Verdict.PROMOTED,
+        reason="the first",
+        recorded_at=now,
+    )
+    DriftReport.objects.create(model_version=version, as_of=now, drifted=False, recorded_at=now)
+    Label.objects.create(
+        forecast=Forecast.objects.of_site(plant.site).earliest("pk"),
+        outcome=Outcome.SURVIVED,
+        observed_days=14,
+        matured_at=now,
+        recorded_at=now,
+    )
 
 
 def _photograph(plant: Plant) -> None:
@@ -129,6 +183,10 @@ def _photograph(plant: Plant) -> None:
         worked_minutes=30,
         finished_at=plant.now,
         recorded_at=plant.now,
+    )
+    WorkSpell.objects.create(work_order=report.work_order, started_at=plant.now, ended_at=plant.now)
+    Downtime.objects.create(
+        asset=plant.asset("P-1"), starts_at=plant.now, planned=True, recorded_at=plant.now
     )
     ReportPhoto.objects.create(
         report=report,
