@@ -6,7 +6,8 @@ Readings, forecasts, proposals, schedules, work, failures that were missed, labe
 training, in a database and a folder of their own that are thrown away. What is promoted is judged
 on the week that follows by the simulator's true risk, against the version it replaced
 (`benchmarks.weeks_judged`). `--recalibrate-week` changes what one sensor says at the start of that
-week: `drift_alert_days` is how long the watch takes to notice. Without it the plant is stationary.
+week, on a pump that nobody has repaired lately: `drift_alert_days` is how long the watch takes to
+notice. Without it no sensor changes; seasons, wear and what maintenance makes of it still pass.
 """
 
 from __future__ import annotations

@@ -39,8 +39,8 @@ JUDGED_DAYS = 7
 RISK_DAYS = 14
 DRAWS = 4000
 CONFIDENCE = 0.95
-ASSET, QUANTITY, GAIN = "PU-101", "vibration", 1.4
-"""The sensor that is recalibrated, and what it multiplies from then on."""
+ASSET_CLASS, QUANTITY, GAIN = "pump", "vibration", 1.4
+"""The sensor that is recalibrated is one of these, and what it multiplies from then on."""
 
 Night = dict[tuple[str, str], float]
 """True risk within 14 days, by asset and failure mode; a component in repair has none."""
@@ -73,6 +73,21 @@ class Truths:
 
     plant: Plant
     nights: dict[dt.datetime, Night] = field(default_factory=dict)
+    recalibrated: str | None = None
+
+    def recalibrate(self) -> None:
+        """Change what one sensor says, on the asset that was left alone for longest.
+
+        A unit that was repaired is another unit to the watch, until it knows its new level.
+        """
+        simulator = self.plant.simulator
+        alone = [
+            (max((stop.end_us for stop in simulator.stops(asset.code)), default=0), asset.code)
+            for asset in simulator.assets
+            if asset.asset_class.code == ASSET_CLASS
+        ]
+        _since_us, self.recalibrated = min(alone)
+        simulator.recalibrate(asset=self.recalibrated, quantity=QUANTITY, gain=GAIN)
 
     def note(self, at: dt.datetime) -> None:
         """True risks at this instant."""
@@ -177,7 +192,7 @@ def live(
         if due.kind == OperationKind.FORECAST:
             truths.note(due.at)
             if due.at == recalibrate_at:
-                stage.plant.simulator.recalibrate(asset=ASSET, quantity=QUANTITY, gain=GAIN)
+                truths.recalibrate()
         if tell is not None:
             tell(f"{time.perf_counter() - began:7.1f} s  {due.at:%Y-%m-%d %H:%M}  {due.kind.label}")
     return truths
@@ -210,7 +225,8 @@ def measure(
             f"{opened_at:%Y-%m-%d} {key}"
             for opened_at, key in _drift_alerts(stage).values_list("opened_at", "key")
         ],
-        "drift_alert_days": _drift_alert_days(stage, recalibrated_at),
+        "recalibrated": truths.recalibrated,
+        "drift_alert_days": _drift_alert_days(stage, truths.recalibrated, recalibrated_at),
         "champion_versions": {
             version.failure_mode.code: version.version
             for version in ModelVersion.objects.champions().select_related("failure_mode")
@@ -336,11 +352,13 @@ def _prevented(stage: Stage, renewal: RenewalEvent) -> bool:
     return fails_us < renewal.replaced_us + stage.site.forecast_horizon_days * DAY_US
 
 
-def _drift_alert_days(stage: Stage, recalibrated_at: dt.datetime | None) -> float | None:
+def _drift_alert_days(
+    stage: Stage, asset: str | None, recalibrated_at: dt.datetime | None
+) -> float | None:
     """From the recalibration to the first drift alert about that sensor; None: never told."""
-    if recalibrated_at is None:
+    if asset is None or recalibrated_at is None:
         return None
-    of_sensor = _drift_alerts(stage).filter(point__asset__code=ASSET, point__code=QUANTITY)
+    of_sensor = _drift_alerts(stage).filter(point__asset__code=asset, point__code=QUANTITY)
     opened = of_sensor.filter(opened_at__gt=recalibrated_at).order_by("opened_at").first()
     return None if opened is None else (opened.opened_at - recalibrated_at) / dt.timedelta(days=1)
 
