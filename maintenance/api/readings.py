@@ -77,6 +77,7 @@ class _Rows:
     errors: list[ingest.RowError] = field(default_factory=list)
 
 
+# Who calls is told by the token in a header, never by a cookie: there is nothing to forge.
 @by_token
 @csrf_exempt
 @require_POST

@@ -21,7 +21,6 @@ class Stream(IntEnum):
     SIGNAL = 5
     CHATTER = 6
     ABSENCE = 7
-    STOCK = 8
 
 
 def draw(seed: int, stream: Stream, *key: int) -> np.random.Generator:
