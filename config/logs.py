@@ -1,9 +1,15 @@
-"""Logs as events with keys and values: aligned for people, or one JSON object a line."""
+"""Logs as events with keys and values: aligned for people, or one JSON object a line.
+
+Each line says what it belongs to: the request (`X-Request-ID`, by `maintenance.web.middleware`)
+or the task and its operation.
+"""
 
 import logging.config
 from collections.abc import Mapping
+from typing import Any
 
 import structlog
+from celery.signals import task_postrun, task_prerun
 from structlog.typing import Processor
 
 BEFORE: tuple[Processor, ...] = (
@@ -49,6 +55,18 @@ def configure(settings: Mapping[str, str]) -> None:
             "root": {"handlers": ["stderr"], "level": settings["level"]},
         }
     )
+
+
+@task_prerun.connect
+def name_the_task(*, task_id: str, task: Any, kwargs: Mapping[str, Any], **_: Any) -> None:
+    structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
+    if "operation_id" in kwargs:
+        structlog.contextvars.bind_contextvars(operation_id=kwargs["operation_id"])
+
+
+@task_postrun.connect
+def forget_the_task(**_: Any) -> None:
+    structlog.contextvars.unbind_contextvars("task", "task_id", "operation_id")
 
 
 def _renderers(style: str) -> list[Processor]:

@@ -5,6 +5,9 @@ variable; ``VIGIA_PRODUCTION=1`` makes the ones that matter compulsory.
 """
 
 import os
+import re
+import socket
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +60,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "maintenance.web.middleware.Traced",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -248,6 +252,17 @@ else:
     raise ImproperlyConfigured(
         "CELERY_BROKER_URL is neither filesystem:// nor redis://… nor amqp://…"
     )
+
+# Watching
+
+# What Prometheus shows to be let in to /metrics; none: superusers alone read it.
+METRICS_TOKEN = env.text("VIGIA_METRICS_TOKEN", default="")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 20:
+    raise ImproperlyConfigured("VIGIA_METRICS_TOKEN is shorter than 20 characters.")
+# Where each process counts its requests: the library reads the variable when it is first loaded.
+METRICS_DIR = VAR_DIR / "metrics" / re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
+VERSION = tomllib.loads((BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]["version"]
 
 # Logs
 

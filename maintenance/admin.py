@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -11,6 +11,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
+from maintenance.flow import ingest
 from maintenance.models import (
     Absence,
     AccessWindow,
@@ -137,6 +138,14 @@ class FailureModeAdmin(FactAdmin):
 class SparePartAdmin(FactAdmin):
     list_display = ("name", "code", "site", "stock", "unit_cost", "lead_time_days")
     list_filter = ("site",)
+
+    def save_model(
+        self, request: HttpRequest, obj: models.Model, form: ModelForm[Any], change: bool
+    ) -> None:
+        """A stock that is entered here was counted: the ledger says so."""
+        super().save_model(request, obj, form, change)
+        saved = SparePart.objects.filter(pk=obj.pk)
+        ingest.count_stock(saved, now=timezone.now(), by=cast("User", request.user))
 
 
 @admin.register(Skill, AccessWindow)

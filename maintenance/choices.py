@@ -79,6 +79,10 @@ class WorkOrderState(models.TextChoices):
     PROPOSED = "proposed", _("Proposed")
     ACCEPTED = "accepted", _("Accepted")
     SCHEDULED = "scheduled", _("Scheduled")
+    IN_PROGRESS = "in_progress", _("In progress")
+    PAUSED = "paused", _("Paused")
+    DONE = "done", _("Done")
+    CANCELLED = "cancelled", pgettext_lazy("work order", "Cancelled")
     DISMISSED = "dismissed", _("Dismissed")
 
 
@@ -86,15 +90,52 @@ WORK_ORDER_MOVES: dict[WorkOrderState, frozenset[WorkOrderState]] = {
     WorkOrderState.PROPOSED: frozenset(
         {WorkOrderState.ACCEPTED, WorkOrderState.SCHEDULED, WorkOrderState.DISMISSED}
     ),
-    WorkOrderState.ACCEPTED: frozenset({WorkOrderState.SCHEDULED, WorkOrderState.DISMISSED}),
-    WorkOrderState.SCHEDULED: frozenset({WorkOrderState.ACCEPTED, WorkOrderState.DISMISSED}),
+    WorkOrderState.ACCEPTED: frozenset(
+        {
+            WorkOrderState.SCHEDULED,
+            WorkOrderState.IN_PROGRESS,
+            WorkOrderState.DISMISSED,
+            WorkOrderState.CANCELLED,
+        }
+    ),
+    WorkOrderState.SCHEDULED: frozenset(
+        {
+            WorkOrderState.ACCEPTED,
+            WorkOrderState.IN_PROGRESS,
+            WorkOrderState.DISMISSED,
+            WorkOrderState.CANCELLED,
+        }
+    ),
+    WorkOrderState.IN_PROGRESS: frozenset(
+        {WorkOrderState.PAUSED, WorkOrderState.DONE, WorkOrderState.CANCELLED}
+    ),
+    WorkOrderState.PAUSED: frozenset(
+        {WorkOrderState.IN_PROGRESS, WorkOrderState.DONE, WorkOrderState.CANCELLED}
+    ),
+    WorkOrderState.DONE: frozenset(),
+    WorkOrderState.CANCELLED: frozenset(),
     WorkOrderState.DISMISSED: frozenset({WorkOrderState.PROPOSED}),
 }
-OPEN_WORK_ORDER_STATES = (
+TO_SCHEDULE_STATES = (
     WorkOrderState.PROPOSED,
     WorkOrderState.ACCEPTED,
     WorkOrderState.SCHEDULED,
 )
+STARTED_WORK_ORDER_STATES = (WorkOrderState.IN_PROGRESS, WorkOrderState.PAUSED)
+OPEN_WORK_ORDER_STATES = (*TO_SCHEDULE_STATES, *STARTED_WORK_ORDER_STATES)
+
+
+class AsFound(models.TextChoices):
+    CONFIRMED = "confirmed", _("The predicted fault, confirmed")
+    EARLY_SIGNS = "early_signs", _("Early signs of it")
+    NOTHING_FOUND = "nothing_found", _("Nothing found")
+    OTHER_FAULT = "other_fault", _("Another fault")
+
+
+class StockMove(models.TextChoices):
+    COUNT = "count", _("Counted")
+    RECEIPT = "receipt", _("Received")
+    ISSUE = "issue", _("Used")
 
 
 class Priority(models.IntegerChoices):
@@ -116,6 +157,37 @@ class ModelState(models.TextChoices):
     CANDIDATE = "candidate", _("Candidate")
     CHAMPION = "champion", _("Champion")
     RETIRED = "retired", _("Retired")
+    REJECTED = "rejected", _("Rejected")
+
+
+class Trigger(models.TextChoices):
+    FIRST = "first", _("First model")
+    TIMETABLE = "timetable", _("Timetable")
+    BUTTON = "button", _("By hand")
+    LABELS = "labels", _("Enough new labels")
+    DRIFT = "drift", _("Drift")
+
+
+class Verdict(models.TextChoices):
+    PROMOTED = "promoted", _("Promoted")
+    REJECTED = "rejected", _("Rejected")
+
+
+class ServingStart(models.TextChoices):
+    PROMOTION = "promotion", _("Promotion")
+    ROLLBACK = "rollback", _("Rollback")
+
+
+class Outcome(models.TextChoices):
+    FAILED = "failed", _("Failed")
+    SURVIVED = "survived", _("Survived")
+    CENSORED = "censored", _("Censored: renewed before anybody could know")
+
+
+class AlertKind(models.TextChoices):
+    DRIFT = "drift", _("Drift")
+    PERFORMANCE = "performance", _("Worse forecasts")
+    SILENT_POINT = "silent_point", _("Silent measurement point")
 
 
 class ForecastState(models.TextChoices):
@@ -150,6 +222,7 @@ class OperationKind(models.TextChoices):
     TRAIN = "train", _("Train models")
     FORECAST = "forecast", _("Forecast")
     SCHEDULE = "schedule", _("Optimise the schedule")
+    WATCH = "watch", _("Labels and drift")
     LOOP = "loop", _("Whole loop")
 
 

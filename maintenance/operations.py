@@ -32,6 +32,7 @@ QUEUES = {
     OperationKind.TRAIN: "learn",
     OperationKind.FORECAST: "learn",
     OperationKind.SCHEDULE: "plan",
+    OperationKind.WATCH: "learn",
     OperationKind.LOOP: "learn",
 }
 

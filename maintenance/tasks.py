@@ -16,10 +16,11 @@ from django.conf import settings
 from django.utils import timezone
 
 from maintenance import operations
-from maintenance.choices import OperationKind
-from maintenance.flow import advise, featurize, forecast, schedule
+from maintenance.choices import OperationKind, Trigger
+from maintenance.flow import advise, featurize, forecast, label, monitor, retrain, schedule
 from maintenance.models import Operation, Schedule, Site, User
 from maintenance.operations import Fence, Heart, Overtaken, Run
+from maintenance.queries import retraining
 from maintenance.sources import files
 
 # The solver ends by itself long before, unless there is more work than usual.
@@ -42,10 +43,20 @@ def request_import(
     )
 
 
-def request_training(*, site: Site, by: User | None, now: dt.datetime) -> Operation:
-    """Train the models of every failure mode of the site; one at a time."""
+def request_training(
+    *, site: Site, by: User | None, now: dt.datetime, trigger: Trigger = Trigger.BUTTON
+) -> Operation:
+    """Train a challenger of every failure mode of the site; one at a time."""
+    arguments = {"as_of": now.isoformat(), "trigger": trigger.value}
     return operations.request(
-        site=site, kind=OperationKind.TRAIN, arguments={"as_of": now.isoformat()}, by=by, now=now
+        site=site, kind=OperationKind.TRAIN, arguments=arguments, by=by, now=now
+    )
+
+
+def request_watch(*, site: Site, by: User | None, now: dt.datetime) -> Operation:
+    """Label the forecasts whose outcome is known, and watch data and models."""
+    return operations.request(
+        site=site, kind=OperationKind.WATCH, arguments={"as_of": now.isoformat()}, by=by, now=now
     )
 
 
@@ -127,11 +138,18 @@ def forecast_all_sites(**_: Any) -> None:
         request_forecast(site=site, by=None, now=now)
 
 
+@shared_task(name="maintenance.watch_all_sites")
+def watch_all_sites(**_: Any) -> None:
+    now = timezone.now()
+    for site in Site.objects.all():
+        request_watch(site=site, by=None, now=now)
+
+
 @shared_task(name="maintenance.train_all_sites")
 def train_all_sites(**_: Any) -> None:
     now = timezone.now()
     for site in Site.objects.all():
-        request_training(site=site, by=None, now=now)
+        request_training(site=site, by=None, now=now, trigger=Trigger.TIMETABLE)
 
 
 def _import(run: Run) -> None:
@@ -141,10 +159,11 @@ def _import(run: Run) -> None:
 def _train(run: Run) -> None:
     run.once(
         "train",
-        lambda fence: forecast.train(
+        lambda fence: retrain.train(
             site=_site(run),
             as_of=_as_of(run),
             now=run.clock(),
+            trigger=Trigger(run.arguments.get("trigger", Trigger.BUTTON)),
             threads=settings.THREADS,
             report=run.report,
             fence=fence,
@@ -169,6 +188,18 @@ def _forecast(run: Run) -> None:
     run.once(
         "advise", lambda fence: advise.propose_work(site=site, as_of=as_of, now=now, fence=fence)
     )
+
+
+def _watch(run: Run) -> None:
+    """What it finds may want new models: then their training is asked for, never done here."""
+    site, as_of, now = _site(run), _as_of(run), run.clock()
+    run.once("label", lambda fence: label.mature(site=site, as_of=as_of, now=now, fence=fence))
+    run.report(1, 2, "labels")
+    run.once("watch", lambda fence: monitor.watch(site=site, as_of=as_of, now=now, fence=fence))
+    run.report(2, 2, "watch")
+    trigger = retraining.due(site, now=as_of)
+    if trigger is not None:
+        request_training(site=site, by=None, now=as_of, trigger=trigger)
 
 
 def _schedule(run: Run) -> None:
@@ -208,6 +239,7 @@ STAGES: dict[OperationKind, Callable[[Run], None]] = {
     OperationKind.TRAIN: _train,
     OperationKind.FORECAST: _forecast,
     OperationKind.SCHEDULE: _schedule,
+    OperationKind.WATCH: _watch,
     OperationKind.LOOP: _loop,
 }
 

@@ -8,7 +8,7 @@ exist for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -59,21 +59,52 @@ def build_features(history: AssetHistory, origins_us: Instants, feature_set: Fea
     return rows
 
 
-def needed_since_us(history: AssetHistory, origin_us: int, feature_set: FeatureSet) -> int:
-    """The instant after which readings can matter to the row at ``origin_us``.
+def needed_spans_us(
+    history: AssetHistory, origins_us: Instants, feature_sets: Iterable[FeatureSet]
+) -> list[tuple[int, int]]:
+    """The spans ``(after, until]`` whose readings can matter to the rows, in order and apart.
 
-    ``history`` needs no readings for this. Older readings may be left unread: the row keeps
-    its bits.
+    They are the longest window before each origin, and the baseline after each mode's last
+    restart. ``history`` needs no readings for this. With the readings of the spans alone the
+    rows keep their bits, as long as a quantity with older readings keeps some.
+
+    >>> import numpy as np
+    >>> from predictors.schema import DAY_US, AssetHistory, FeatureSet
+    >>> fan = AssetHistory("F-1", "fan", commissioned_us=0, observed_until_us=99 * DAY_US,
+    ...                    renewals={"belt": np.array([0])})
+    >>> small = FeatureSet("small", "1", quantities=("load",), modes=("belt",))
+    >>> spans = needed_spans_us(fan, np.array([90 * DAY_US]), [small])
+    >>> [(after / DAY_US, until / DAY_US) for after, until in spans]
+    [(0.0, 14.0), (60.0, 90.0)]
     """
-    first_us = origin_us - round(feature_set.lookback_days * DAY_US)
+    origins_us = np.ascontiguousarray(origins_us, dtype=np.int64)
+    return _joined(
+        span for feature_set in feature_sets for span in _spans(history, origins_us, feature_set)
+    )
+
+
+def _spans(
+    history: AssetHistory, origins_us: Instants, feature_set: FeatureSet
+) -> Iterator[tuple[int, int]]:
+    lookback_us = round(feature_set.lookback_days * DAY_US)
+    yield from ((int(origin) - lookback_us, int(origin)) for origin in origins_us)
     if not feature_set.deviation_windows_days:
-        return first_us
-    origin = np.array([origin_us], dtype=np.int64)
+        return
+    baseline_us = round(feature_set.baseline_days * DAY_US)
     for mode in feature_set.modes:
-        restart_us, known = _restart_before(history, mode, origin)
-        if known[0]:
-            first_us = min(first_us, int(restart_us[0]))
-    return first_us
+        restarts_us, known = _restart_before(history, mode, origins_us)
+        yield from ((int(at_us), int(at_us) + baseline_us) for at_us in restarts_us[known])
+
+
+def _joined(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same instants in as few spans as there can be, in order."""
+    joined: list[tuple[int, int]] = []
+    for after, until in sorted(spans):
+        if joined and after <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], until)
+        else:
+            joined.append((after, until))
+    return joined
 
 
 def _last_columns(

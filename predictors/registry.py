@@ -48,7 +48,11 @@ class Manifest:
 
 def save(model: Model, folder: Path) -> Manifest:
     """Write ``model`` to ``folder``, replacing what is there in one rename."""
-    contents = {MODEL: _described(model), **model.forecaster.files()}
+    return write_folder({MODEL: _described(model), **model.forecaster.files()}, folder)
+
+
+def write_folder(contents: Mapping[str, bytes], folder: Path) -> Manifest:
+    """Write files and their manifest to ``folder``, replacing what is there in one rename."""
     manifest = Manifest({name: _sha256(raw) for name, raw in sorted(contents.items())})
     listed = {"format": FORMAT, "files": dict(manifest.files)}
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -64,8 +68,7 @@ def load(folder: Path) -> Model:
 
     Raises `ArtefactMissing`, `ArtefactCorrupt` or `ArtefactUnknown`, naming the file.
     """
-    manifest = read_manifest(folder)
-    contents = {name: _checked(folder, name, sha) for name, sha in manifest.files.items()}
+    contents = read_folder(folder)
     if MODEL not in contents:
         raise ArtefactMissing(f"{folder.name}: {MODEL} is not in the manifest")
     described = json.loads(contents[MODEL])
@@ -84,6 +87,15 @@ def load(folder: Path) -> Model:
     except (KeyError, TypeError, ValueError, PredictorsError) as error:
         raise ArtefactUnknown(f"{folder.name}: {MODEL} cannot be read: {error!r}") from error
     return Model(forecaster, card)
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """The files of ``folder``, each checked against the manifest.
+
+    Raises `ArtefactMissing`, `ArtefactCorrupt` or `ArtefactUnknown`, naming the file.
+    """
+    manifest = read_manifest(folder)
+    return {name: _checked(folder, name, sha) for name, sha in manifest.files.items()}
 
 
 def read_manifest(folder: Path) -> Manifest:

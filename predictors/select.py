@@ -9,7 +9,7 @@ serve.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -21,13 +21,14 @@ from predictors.discrete import Fit
 from predictors.errors import NotEnoughEvidence
 from predictors.evaluate import report
 from predictors.forecaster import Forecaster
-from predictors.schema import Floats, Grade
+from predictors.schema import Floats, Grade, Instants
 
 SMALLEST_FAILURES = 10
 SMALLEST_ASSETS = 5
 SMALLEST_LATER_FAILURES = 4
 LATER_SHARE = 0.3
 LATER_FOLDS = 2
+BASELINE_FOLDS = 4
 MARGIN = 0.002
 """How much worse, relative to the baseline, still counts as not worse: sampling of rows."""
 
@@ -68,11 +69,27 @@ class ModelCard:
 
 
 @dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What each family said of assets that it was not fitted on.
+
+    ``rows`` is a weighted sample of the dataset; ``risk`` maps a family to its curves of those
+    rows, float64[n, ``horizon_days`` + 1].
+    """
+
+    rows: Dataset
+    risk: Mapping[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
-    """A forecaster and its card: what `predictors.registry` keeps."""
+    """A forecaster and its card: what `predictors.registry` keeps.
+
+    ``held_out`` is there after a fit, for a judge (`predictors.gate`); it is not kept.
+    """
 
     forecaster: Forecaster
     card: ModelCard
+    held_out: HeldOut | None = None
 
 
 def fit_best(
@@ -86,19 +103,31 @@ def fit_best(
     baseline, why_baseline = _baseline(dataset)
     refusal = _too_little(dataset)
     if refusal:
-        return _model(dataset, baseline, f"{refusal}; {why_baseline}", {}, seed)
+        return _by_age(dataset, baseline, f"{refusal}; {why_baseline}", seed)
     try:
         forecaster, found = hazard.learn(dataset, seed=seed, threads=threads, how=how)
+        held_out = HeldOut(found.rows, _held_out(found))
         trials = {
-            "other_assets": _other_assets(found, seed),
+            "other_assets": _other_assets(found, held_out, seed),
             "later_time": _later_time(dataset, seed=seed, threads=threads, how=how),
         }
     except NotEnoughEvidence as error:
-        return _model(dataset, baseline, f"{error}; {why_baseline}", {}, seed)
+        return _by_age(dataset, baseline, f"{error}; {why_baseline}", seed)
     verdict = _verdict(trials)
     if verdict:
-        return _model(dataset, baseline, f"{verdict}; {why_baseline}", trials, seed)
-    return _model(dataset, forecaster, "better than age and constant, held out", trials, seed)
+        model = _model(dataset, baseline, f"{verdict}; {why_baseline}", trials, seed)
+    else:
+        why = "better than age and constant, held out"
+        model = _model(dataset, forecaster, why, trials, seed)
+    return replace(model, held_out=held_out)
+
+
+def fit_baseline(dataset: Dataset, *, why: str, like: Model) -> Model:
+    """The baseline of the dataset of ``like``, which it replaces for the reason ``why``."""
+    baseline, why_baseline = _baseline(dataset)
+    told = f"{why}; {why_baseline}"
+    model = _model(dataset, baseline, told, like.card.metrics, like.card.seed)
+    return replace(model, held_out=like.held_out)
 
 
 def _too_little(dataset: Dataset) -> str:
@@ -123,22 +152,37 @@ Baseline = Callable[[Dataset], Forecaster]
 BASELINES: Mapping[str, Baseline] = {"weibull": weibull.fit, "constant": constant.fit}
 
 
-def _other_assets(found: Fit[Trees], seed: int) -> dict[str, Report]:
-    held_out = {"hazard": found.held_out}
-    for family, fit in BASELINES.items():
-        held_out[family] = _by_fold(found, fit)
+def _held_out(found: Fit[Trees]) -> dict[str, Floats]:
+    by_age = {name: _by_fold(found.rows, found.fold, fit) for name, fit in BASELINES.items()}
+    return {"hazard": found.held_out, **by_age}
+
+
+def _other_assets(found: Fit[Trees], held_out: HeldOut, seed: int) -> dict[str, Report]:
     _, line = logistic.learn(found.rows, seed=seed, folds=int(found.fold.max()) + 1)
-    reports = {family: _report(found.rows, risk) for family, risk in held_out.items()}
+    reports = {family: _report(held_out.rows, risk) for family, risk in held_out.risk.items()}
     return reports | {"logistic": _report(line.rows, line.held_out)}
 
 
-def _by_fold(found: Fit[Trees], fit: Baseline) -> Floats:
-    risk = np.zeros_like(found.held_out)
-    for held in np.unique(found.fold):
-        ids = {found.rows.lives[life].asset_id for life in found.rows.life[found.fold != held]}
-        fitted = fit(found.rows.of_assets(ids))
-        risk[found.fold == held] = fitted.risk(found.rows.x[found.fold == held])
+def _by_fold(rows: Dataset, fold: Instants, fit: Baseline) -> Floats:
+    risk = np.zeros((len(rows), rows.horizon_days + 1))
+    for held in np.unique(fold):
+        ids = {rows.lives[life].asset_id for life in rows.life[fold != held]}
+        fitted = fit(rows.of_assets(ids))
+        risk[fold == held] = fitted.risk(rows.x[fold == held])
     return risk
+
+
+def _by_age(dataset: Dataset, baseline: Forecaster, why: str, seed: int) -> Model:
+    """The baseline, with what it says of assets left out where there is more than one."""
+    model = _model(dataset, baseline, why, {}, seed)
+    random = np.random.default_rng(seed)
+    rows = periods.thin_rows(dataset, at_most=discrete.ROW_LIMIT, random=random)
+    fold = discrete.fold_of_rows(rows, folds=BASELINE_FOLDS, random=random)
+    try:
+        risk = _by_fold(rows, fold, BASELINES[baseline.family])
+    except NotEnoughEvidence:
+        return model
+    return replace(model, held_out=HeldOut(rows, {baseline.family: risk}))
 
 
 def _later_time(

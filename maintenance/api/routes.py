@@ -15,14 +15,17 @@ from ninja.openapi.schema import OpenAPISchema
 from ninja.security import HttpBearer
 
 from maintenance.access import by_token, public, signed_in
-from maintenance.api import describe
+from maintenance.api import asked, describe
 from maintenance.api.schemas import (
+    AskForecast,
     AssetOut,
     AssetPage,
+    ForecastNowOut,
     ForecastOut,
     ImportOut,
     Problem,
     ScheduleOut,
+    TracedForecastOut,
     WorkOrderPage,
 )
 from maintenance.api.tokens import Problem as Refusal
@@ -152,6 +155,37 @@ def forecasts(request: HttpRequest, code: str) -> Any:
         raise Refusal(404, "no_asset", "The site has no asset of that code.")
     latest = Forecast.objects.filter(asset=asset).newest()
     return latest.select_related("failure_mode", "model_version").order_by("failure_mode__code")
+
+
+@api.get(
+    "/forecasts",
+    auth=_ASSETS,
+    response={200: list[TracedForecastOut], 404: Problem, **_REFUSED},
+    tags=["forecasts"],
+)
+def latest_forecasts(request: HttpRequest, asset: str, failure_mode: str | None = None) -> Any:
+    """The latest forecasts on record of an asset, with their reasons and what made them."""
+    found = asked.asset_of(_site(request), asset)
+    mode = asked.mode_of(found.asset_class, failure_mode)
+    latest = Forecast.objects.filter(asset=found).newest()
+    if mode is not None:
+        latest = latest.filter(failure_mode=mode)
+    whole = latest.select_related("asset", "failure_mode", "model_version")
+    return whole.order_by("failure_mode__code")
+
+
+@api.post(
+    "/forecasts",
+    auth=_ASSETS,
+    response={200: list[ForecastNowOut], 404: Problem, 409: Problem, 503: Problem, **_REFUSED},
+    tags=["forecasts"],
+)
+def forecast_now(request: HttpRequest, body: AskForecast) -> Any:
+    """What the serving models say now, of an asset or of features that are given.
+
+    Nothing is kept. A model that is promoted or rolled back answers from the next request on.
+    """
+    return asked.answer(_site(request), body, now=timezone.now())
 
 
 @api.get("/work-orders", auth=_WORK, response={200: WorkOrderPage, **_REFUSED}, tags=["work"])

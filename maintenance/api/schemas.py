@@ -6,8 +6,9 @@ import datetime as dt
 from decimal import Decimal
 
 from ninja import Schema
+from pydantic import FiniteFloat
 
-from maintenance.models import Assignment, Forecast, Import, Schedule, WorkOrder
+from maintenance.models import Assignment, Forecast, Import, ModelVersion, Schedule, WorkOrder
 
 
 class Problem(Schema):
@@ -57,6 +58,92 @@ class ForecastOut(Schema):
     @staticmethod
     def resolve_model_version(forecast: Forecast) -> int:
         return forecast.model_version.version
+
+
+class ReasonOut(Schema):
+    """What a feature adds to the log-odds of failing; `usual` is its median in training."""
+
+    feature: str
+    value: float | None
+    usual: float | None
+    contribution: float
+
+
+class MadeBy(Schema):
+    """The model version and the rows it learnt from, by their hashes."""
+
+    version: int
+    family: str
+    dataset_hash: str
+    artefact_sha256: str
+    trained_as_of: dt.datetime
+
+
+class TracedForecastOut(Schema):
+    """A forecast on record with its reasons, largest first, and what it was made from."""
+
+    asset: str
+    failure_mode: str
+    as_of: dt.datetime
+    state: str
+    grade: str
+    horizon_days: int
+    risk: list[float]
+    risk_low: list[float]
+    risk_high: list[float]
+    rul_p10_days: float | None
+    rul_p50_days: float | None
+    rul_p90_days: float | None
+    reasons: list[ReasonOut]
+    model: MadeBy
+    feature_row: int
+
+    @staticmethod
+    def resolve_asset(forecast: Forecast) -> str:
+        return forecast.asset.code
+
+    @staticmethod
+    def resolve_failure_mode(forecast: Forecast) -> str:
+        return forecast.failure_mode.code
+
+    @staticmethod
+    def resolve_model(forecast: Forecast) -> ModelVersion:
+        return forecast.model_version
+
+    @staticmethod
+    def resolve_feature_row(forecast: Forecast) -> int:
+        return forecast.feature_row_id
+
+
+class AskForecast(Schema):
+    """An asset as it is now; or a class of assets with the features of one of them.
+
+    A feature that is not given, or is null, counts as not measured.
+    """
+
+    asset: str | None = None
+    asset_class: str | None = None
+    failure_mode: str | None = None
+    features: dict[str, FiniteFloat | None] | None = None
+
+
+class ForecastNowOut(Schema):
+    """A forecast that is given and not kept: `features` is all that it was made from."""
+
+    failure_mode: str
+    as_of: dt.datetime
+    state: str
+    grade: str
+    horizon_days: int
+    risk: list[float]
+    risk_low: list[float]
+    risk_high: list[float]
+    rul_p10_days: float | None
+    rul_p50_days: float | None
+    rul_p90_days: float | None
+    reasons: list[ReasonOut]
+    model: MadeBy
+    features: dict[str, float | None]
 
 
 class WorkOrderOut(Schema):

@@ -45,10 +45,11 @@ def _rows_of_class(
     feature_sets = list(FeatureSet.objects.filter(pk__in=served.values("feature_set")))
     if not feature_sets:
         return
-    known = histories.of_class(asset_class, as_of=max(as_of))
+    declared_of = {one.pk: Declaration.from_dict(one.declaration) for one in feature_sets}
+    known = histories.to_score(asset_class, as_of=as_of, feature_sets=list(declared_of.values()))
     key_of = dict(asset_class.assets.values_list("code", "pk"))
     for feature_set in feature_sets:
-        declared = Declaration.from_dict(feature_set.declaration)
+        declared = declared_of[feature_set.pk]
         written = set(
             FeatureRow.objects.filter(feature_set=feature_set, as_of__in=as_of).values_list(
                 "asset_id", "as_of"

@@ -1,83 +1,58 @@
-"""Feature rows become risk by day, by the model that serves; and models are fitted from history."""
+"""Feature rows become risk by day, by the model that serves at that moment."""
 
 from __future__ import annotations
 
 import datetime as dt
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import Exists, OuterRef
 
-from maintenance.choices import Grade, ModelState
+from maintenance.choices import Grade
+from maintenance.instants import to_us
 from maintenance.models import (
+    Asset,
     AssetClass,
     FailureMode,
     FeatureRow,
-    FeatureSet,
     Forecast,
     ModelVersion,
     Site,
 )
-from maintenance.operations import Fence, Report, unfenced, unreported
-from maintenance.queries import histories
-from predictors import registry
-from predictors.constant import fit as fit_constant
-from predictors.dataset import Dataset, build_table, label
-from predictors.errors import ArtefactCorrupt, NotEnoughEvidence
+from maintenance.operations import Fence, unfenced
+from maintenance.queries import artefacts, histories
+from predictors.features import build_features
 from predictors.schema import FeatureSet as Declaration
-from predictors.select import Model, ModelCard, fit_best
+from predictors.schema import Rows
 from predictors.serving import Score, score
-from predictors.weibull import Ages, Weibull, fit_ages
 
 MOST_REASONS = 12
 WRITE_ROWS = 500
-PURPOSE = "Failure risk by day of {mode} on {asset_class}, to decide when to do preventive work."
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    mode: FailureMode
-    card: ModelCard
-    life: Weibull
-    declaration: Declaration
-    folder: Path
-    artefact_sha256: str
+@dataclass(frozen=True, eq=False)
+class ForecastNow:
+    """An answer that is given and not kept, with all it was made from."""
+
+    version: ModelVersion
+    as_of: dt.datetime
+    answer: Score
+    features: Mapping[str, float | None]
+
+    @property
+    def grade(self) -> Grade:
+        return Grade(self.version.grade)
 
 
-def train(
-    *,
-    site: Site,
-    as_of: dt.datetime,
-    now: dt.datetime,
-    threads: int = 1,
-    fence: Fence = unfenced,
-    report: Report = unreported,
-) -> dict[str, Any]:
-    """Fit a model of every failure mode from what was known at `as_of`; the new ones serve.
+class UnknownFeatures(Exception):
+    """Features were given that no serving model of the class reads."""
 
-    A fit that does not beat the baselines on held-out assets and later time never serves: then
-    the baseline does, and says why (`predictors.select`).
-    """
-    modes = FailureMode.objects.filter(asset_class__site=site)
-    total, fitted = modes.count(), list[_Fitted]()
-    for asset_class in AssetClass.objects.filter(site=site, failure_modes__in=modes).distinct():
-        for one in _fit_class(asset_class, as_of=as_of, threads=threads):
-            fitted.append(one)
-            report(len(fitted), total, f"{asset_class.name}: {one.mode.name}")
-    with transaction.atomic():
-        versions = [_register(one, as_of=as_of, now=now) for one in fitted]
-        result = {
-            "models": [_summary(version) for version in versions],
-            "never_watched": _never_watched(modes, fitted),
-        }
-        fence(result)
-    return result
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = tuple(names)
 
 
 def serve(
@@ -97,98 +72,69 @@ def serve(
     return len(new)
 
 
-def _never_watched(modes: Iterable[FailureMode], fitted: Iterable[_Fitted]) -> list[str]:
-    """Failure modes without a model: no asset of theirs has been watched for any time."""
-    known = {one.mode.pk for one in fitted}
-    return sorted(mode.code for mode in modes if mode.pk not in known)
+def now_for(
+    *, asset: Asset, now: dt.datetime, failure_mode: FailureMode | None = None
+) -> list[ForecastNow]:
+    """What the serving models say of an asset at this moment; nothing is written.
+
+    The same as `serve` would write for an instant that is now. Raises
+    predictors.errors.ArtefactError where a model's files are not whole.
+    """
+    versions = _serving(asset.asset_class_id, failure_mode)
+    declared = {one.feature_set_id: _declared(one) for one in versions}
+    origin_us = np.array([to_us(now)], dtype=np.int64)
+    history = histories.of_asset(asset, as_of=now, feature_sets=list(declared.values()))
+    rows = {pk: build_features(history, origin_us, each) for pk, each in declared.items()}
+    return [_now(version, rows[version.feature_set_id], as_of=now) for version in versions]
 
 
-def _summary(version: ModelVersion) -> dict[str, Any]:
-    return {
-        "asset_class": version.failure_mode.asset_class.code,
-        "failure_mode": version.failure_mode.code,
-        "version": version.version,
-        "family": version.family,
-        "grade": version.grade,
-        "why": version.why,
-    }
+def of_features(
+    *,
+    asset_class: AssetClass,
+    features: Mapping[str, float | None],
+    now: dt.datetime,
+    failure_mode: FailureMode | None = None,
+) -> list[ForecastNow]:
+    """What the serving models of a class say of features that somebody else computed.
+
+    What is not given counts as not measured. Raises UnknownFeatures.
+    """
+    versions = _serving(asset_class.pk, failure_mode)
+    names = {version.pk: _declared(version).names for version in versions}
+    unknown = sorted(set(features) - {name for each in names.values() for name in each})
+    if unknown:
+        raise UnknownFeatures(unknown)
+    given = {name: np.nan if value is None else value for name, value in features.items()}
+    return [
+        _now(
+            version,
+            np.array([[given.get(name, np.nan) for name in names[version.pk]]], dtype=np.float32),
+            as_of=now,
+        )
+        for version in versions
+    ]
 
 
-def _fit_class(asset_class: AssetClass, *, as_of: dt.datetime, threads: int) -> Iterator[_Fitted]:
-    known = histories.of_class(asset_class, as_of=as_of)
-    if not known:
-        return
-    declaration = Declaration.for_class(known, name=asset_class.code)
-    table = build_table(known, declaration)
-    horizon_days = asset_class.site.forecast_horizon_days
-    for mode in asset_class.failure_modes.all():
-        dataset = label(table, mode.code, horizon_days=horizon_days)
-        if any(life.end_us > life.entry_us for life in dataset.lives):
-            yield _fit_mode(mode, dataset, threads=threads)
+def _serving(asset_class_id: int, failure_mode: FailureMode | None) -> list[ModelVersion]:
+    champions = ModelVersion.objects.champions().select_related("failure_mode", "feature_set")
+    found = champions.filter(failure_mode__asset_class=asset_class_id)
+    if failure_mode is not None:
+        found = found.filter(failure_mode=failure_mode)
+    return list(found.order_by("failure_mode__code"))
 
 
-def _fit_mode(mode: FailureMode, dataset: Dataset, *, threads: int) -> _Fitted:
-    model = fit_best(dataset, threads=threads)
-    folder = _new_folder(mode)
-    manifest = registry.save(model, settings.ARTEFACTS_DIR / folder)
-    return _Fitted(
-        mode=mode,
-        card=model.card,
-        life=_life(dataset),
-        declaration=dataset.feature_set,
-        folder=folder,
-        artefact_sha256=manifest.artefact_hash,
-    )
+def _declared(version: ModelVersion) -> Declaration:
+    return Declaration.from_dict(version.feature_set.declaration)
 
 
-def _life(dataset: Dataset) -> Weibull:
-    """How long a renewed unit lasts, for the price of a day of life; memoryless when unknown."""
-    try:
-        return fit_ages(Ages.of(dataset.lives))[0]
-    except NotEnoughEvidence:
-        return Weibull(shape=1.0, scale_days=1 / fit_constant(dataset).rate_per_day)
-
-
-def _new_folder(mode: FailureMode) -> Path:
-    """A name of its own for each fit, so that a fit that is given up never hides another."""
-    return Path(mode.asset_class.site.code) / str(mode.pk) / uuid.uuid4().hex
-
-
-def _register(fitted: _Fitted, *, as_of: dt.datetime, now: dt.datetime) -> ModelVersion:
-    mode, card = fitted.mode, fitted.card
-    versions = ModelVersion.objects.filter(failure_mode=mode)
-    newest = versions.aggregate(newest=Max("version"))["newest"] or 0
-    versions.champions().update(state=ModelState.RETIRED)
-    return ModelVersion.objects.create(
-        failure_mode=mode,
-        feature_set=_declared(mode.asset_class, fitted.declaration, now=now),
-        version=newest + 1,
-        family=card.family,
-        why=card.why[:240],
-        purpose=PURPOSE.format(mode=mode.name, asset_class=mode.asset_class.name),
-        state=ModelState.CHAMPION,
-        grade=Grade(str(card.grade)),
-        trained_as_of=as_of,
-        dataset_hash=card.dataset_hash,
-        life={"shape": fitted.life.shape, "scale_days": fitted.life.scale_days},
-        metrics=card.to_dict(),
-        artefact=str(fitted.folder),
-        artefact_sha256=fitted.artefact_sha256,
-        recorded_at=now,
-    )
-
-
-def _declared(asset_class: AssetClass, declaration: Declaration, *, now: dt.datetime) -> FeatureSet:
-    """The feature set of this declaration: the one on record, or the class's next version."""
-    sets = FeatureSet.objects.filter(asset_class=asset_class)
-    known = sets.filter(code_hash=declaration.code_hash).first()
-    newest = sets.aggregate(newest=Max("version"))["newest"] or 0
-    return known or FeatureSet.objects.create(
-        asset_class=asset_class,
-        version=newest + 1,
-        code_hash=declaration.code_hash,
-        declaration=declaration.to_dict(),
-        recorded_at=now,
+def _now(version: ModelVersion, row: Rows, *, as_of: dt.datetime) -> ForecastNow:
+    model = artefacts.remembered(version)
+    values = zip(model.forecaster.feature_set.names, row[0].tolist(), strict=True)
+    return ForecastNow(
+        version=version,
+        as_of=as_of,
+        answer=score(model, row)[0],
+        features={name: value if np.isfinite(value) else None for name, value in values},
     )
 
 
@@ -205,16 +151,8 @@ def _new_forecasts(
     )
     if not rows:
         return []
-    scores = score(_artefact(version), np.stack([row.unpacked() for row in rows]))
+    scores = score(artefacts.load(version), np.stack([row.unpacked() for row in rows]))
     return [_forecast(version, row, one, now=now) for row, one in zip(rows, scores, strict=True)]
-
-
-def _artefact(version: ModelVersion) -> Model:
-    """The kept model, refused when it is not the one that was registered."""
-    folder = settings.ARTEFACTS_DIR / version.artefact
-    if registry.read_manifest(folder).artefact_hash != version.artefact_sha256:
-        raise ArtefactCorrupt(f"{version}: the manifest is not the registered one")
-    return registry.load(folder)
 
 
 def _forecast(

@@ -159,7 +159,7 @@ def move(
         draft = _locked_draft(schedule, revision)
         problem, answer = _posed(draft), _answer(draft)
         job = problem.job_by_id.get(str(work_order.pk))
-        if job is None or not WorkOrder.objects.open().contains(work_order):
+        if job is None or not WorkOrder.objects.to_schedule().contains(work_order):
             raise NotADraft
         start = _minute(draft, start_at)
         crew = tuple(str(technician.pk) for technician in technicians)
@@ -453,7 +453,7 @@ def _forget_closed(draft: Schedule) -> None:
     of_draft = WorkOrder.objects.filter(
         Q(assignments__schedule=draft) | Q(left_out__schedule=draft)
     )
-    closed = of_draft.exclude(pk__in=WorkOrder.objects.open().values("pk")).distinct()
+    closed = of_draft.exclude(pk__in=WorkOrder.objects.to_schedule().values("pk")).distinct()
     gone = {str(pk) for pk in closed.values_list("pk", flat=True)}
     if not gone:
         return

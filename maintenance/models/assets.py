@@ -260,3 +260,29 @@ class ErrorEvent(Fact):
 
     def __str__(self) -> str:
         return f"{self.asset} {self.code}"
+
+
+class Downtime(Fact):
+    """A stretch in which an asset stood still: planned work, or a failure."""
+
+    SITE_PATH = "asset__site"
+
+    asset = models.ForeignKey(Asset, models.CASCADE, related_name="downtimes")
+    starts_at = models.DateTimeField(_("starts at"))
+    ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    planned = models.BooleanField(_("planned"))
+
+    objects = SiteScopedQuerySet["Downtime"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["asset", "starts_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["asset", "starts_at"], name="downtime_start_unique"),
+            models.CheckConstraint(
+                name="downtime_ends_after_start",
+                condition=models.Q(ends_at=None) | models.Q(ends_at__gt=models.F("starts_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.starts_at:%Y-%m-%d %H:%M}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import ClassVar, Self
 
@@ -10,9 +11,19 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from numpy.typing import NDArray
 
-from maintenance.choices import ForecastState, Grade, ModelState
-from maintenance.models.access import Fact, SiteScoped, SiteScopedQuerySet
-from maintenance.models.assets import Asset, AssetClass
+from maintenance.choices import (
+    AlertKind,
+    ForecastState,
+    Grade,
+    ModelState,
+    Outcome,
+    ServingStart,
+    Trigger,
+    Verdict,
+)
+from maintenance.models.access import Fact, Site, SiteScoped, SiteScopedQuerySet, User
+from maintenance.models.assets import Asset, AssetClass, MeasurementPoint
+from maintenance.models.operations import Operation
 
 
 class FailureMode(Fact):
@@ -151,6 +162,34 @@ class FeatureRow(SiteScoped):
         return np.frombuffer(bytes(self.values), dtype="<f4").astype(np.float32)
 
 
+class DatasetVersion(SiteScoped):
+    """The rows a model learnt from, by content: equal rows are the same version."""
+
+    SITE_PATH = "failure_mode__asset_class__site"
+
+    failure_mode = models.ForeignKey(FailureMode, models.CASCADE, related_name="dataset_versions")
+    as_of = models.DateTimeField(_("as of"))
+    content_hash = models.CharField(_("hash"), max_length=64)
+    rows = models.PositiveIntegerField(_("rows"))
+    lives = models.PositiveIntegerField(_("lives"))
+    failures = models.PositiveIntegerField(_("failures"))
+    folder = models.CharField(_("folder"), max_length=255)
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["DatasetVersion"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["failure_mode", "-as_of"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["failure_mode", "content_hash"], name="dataset_once_by_content"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.failure_mode} {self.content_hash[:12]}"
+
+
 class ModelVersionQuerySet(SiteScopedQuerySet["ModelVersion"]):
     def champions(self) -> Self:
         return self.filter(state=ModelState.CHAMPION)
@@ -173,6 +212,10 @@ class ModelVersion(SiteScoped):
     grade = models.CharField(_("evidence"), max_length=1, choices=Grade)
     trained_as_of = models.DateTimeField(_("trained with data up to"))
     dataset_hash = models.CharField(_("dataset hash"), max_length=64)
+    dataset = models.ForeignKey(
+        DatasetVersion, models.PROTECT, null=True, blank=True, related_name="model_versions"
+    )
+    profile = models.JSONField(_("reference profile of features and forecasts"), default=dict)
     life = models.JSONField(_("Weibull life: shape and scale in days"), default=dict)
     metrics = models.JSONField(_("metrics"), default=dict)
     artefact = models.CharField(_("artefact folder"), max_length=255)
@@ -250,3 +293,162 @@ class Forecast(SiteScoped):
 
     def __str__(self) -> str:
         return f"{self.asset} {self.failure_mode} {self.as_of:%Y-%m-%d}"
+
+
+class TrainingRun(SiteScoped):
+    """One challenger against the model that serves: what was compared, and the verdict."""
+
+    SITE_PATH = "failure_mode__asset_class__site"
+
+    failure_mode = models.ForeignKey(FailureMode, models.CASCADE, related_name="training_runs")
+    operation = models.ForeignKey(
+        Operation, models.SET_NULL, null=True, blank=True, related_name="training_runs"
+    )
+    trigger = models.CharField(_("why now"), max_length=12, choices=Trigger)
+    challenger = models.ForeignKey(ModelVersion, models.CASCADE, related_name="training_runs")
+    champion_before = models.ForeignKey(
+        ModelVersion, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    verdict = models.CharField(_("verdict"), max_length=10, choices=Verdict)
+    reason = models.CharField(_("reason"), max_length=240)
+    comparison = models.JSONField(_("comparison"), default=dict)
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["TrainingRun"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-recorded_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.challenger}: {self.get_verdict_display()}"
+
+
+class Serving(SiteScoped):
+    """Which version served when: what served on a day is one query."""
+
+    SITE_PATH = "model_version__failure_mode__asset_class__site"
+
+    failure_mode = models.ForeignKey(FailureMode, models.CASCADE, related_name="servings")
+    model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="servings")
+    start = models.CharField(_("how it began"), max_length=10, choices=ServingStart)
+    from_at = models.DateTimeField(_("from"))
+    until_at = models.DateTimeField(_("until"), null=True, blank=True)
+    by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    reason = models.CharField(_("reason"), max_length=240)
+
+    objects = SiteScopedQuerySet["Serving"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["failure_mode", "-from_at", "-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["failure_mode"],
+                condition=models.Q(until_at=None),
+                name="one_version_serves_a_failure_mode",
+            ),
+            models.CheckConstraint(
+                name="serving_ends_after_start",
+                condition=models.Q(until_at=None) | models.Q(until_at__gte=models.F("from_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} {self.from_at:%Y-%m-%d}"
+
+
+class Label(SiteScoped):
+    """What became of a forecast, known once its horizon has passed or its life has ended.
+
+    A renewal before the horizon censors: nobody knows whether it would have failed.
+    """
+
+    SITE_PATH = "forecast__asset__site"
+
+    forecast = models.OneToOneField(Forecast, models.CASCADE, related_name="label")
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    observed_days = models.FloatField(_("days observed"))
+    matured_at = models.DateTimeField(_("known since"))
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["Label"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-matured_at"]
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="label_days_not_negative", condition=models.Q(observed_days__gte=0)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.forecast}: {self.get_outcome_display()}"
+
+
+class DriftReport(SiteScoped):
+    """How far the features and forecasts of the last days lie from those the model learnt."""
+
+    SITE_PATH = "model_version__failure_mode__asset_class__site"
+
+    model_version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="drift_reports")
+    as_of = models.DateTimeField(_("as of"))
+    statistics = models.JSONField(_("statistics"), default=dict)
+    drifted = models.BooleanField(_("drifted"))
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["DriftReport"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-as_of", "model_version"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model_version", "as_of"], name="drift_report_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version} {self.as_of:%Y-%m-%d}"
+
+
+class AlertQuerySet(SiteScopedQuerySet["Alert"]):
+    def open(self) -> Self:
+        return self.filter(closed_at=None)
+
+    def shown(self, *, now: dt.datetime) -> Self:
+        """Open, and not silenced for now."""
+        return self.open().filter(models.Q(silenced_until=None) | models.Q(silenced_until__lte=now))
+
+
+class Alert(SiteScoped):
+    """Something that somebody should look at; one open alert a kind and key."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="alerts")
+    kind = models.CharField(_("kind"), max_length=16, choices=AlertKind)
+    key = models.CharField(_("about"), max_length=120)
+    parameters = models.JSONField(_("figures"), default=dict)
+    model_version = models.ForeignKey(
+        ModelVersion, models.CASCADE, null=True, blank=True, related_name="alerts"
+    )
+    point = models.ForeignKey(
+        MeasurementPoint, models.CASCADE, null=True, blank=True, related_name="alerts"
+    )
+    opened_at = models.DateTimeField(_("opened at"))
+    last_seen_at = models.DateTimeField(_("last seen at"))
+    owner = models.ForeignKey(User, models.SET_NULL, null=True, blank=True, related_name="alerts")
+    acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=240, blank=True)
+    silenced_until = models.DateTimeField(_("silenced until"), null=True, blank=True)
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = AlertQuerySet.as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-opened_at", "-pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["site", "kind", "key"],
+                condition=models.Q(closed_at=None),
+                name="one_open_alert_a_key",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.key}"

@@ -11,10 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from maintenance.choices import (
     OPEN_WORK_ORDER_STATES,
+    STARTED_WORK_ORDER_STATES,
+    TO_SCHEDULE_STATES,
     WORK_ORDER_MOVES,
+    AsFound,
     DismissReason,
     Permission,
     Priority,
+    StockMove,
     WorkOrderState,
     WorkOrderType,
 )
@@ -155,6 +159,13 @@ class WorkOrderQuerySet(SiteScopedQuerySet["WorkOrder"]):
     def open(self) -> Self:
         return self.filter(state__in=OPEN_WORK_ORDER_STATES)
 
+    def to_schedule(self) -> Self:
+        """Open and not started: what a schedule may still place."""
+        return self.filter(state__in=TO_SCHEDULE_STATES)
+
+    def started(self) -> Self:
+        return self.filter(state__in=STARTED_WORK_ORDER_STATES)
+
     def proposed(self) -> Self:
         return self.filter(state=WorkOrderState.PROPOSED)
 
@@ -260,3 +271,115 @@ class WorkOrder(Fact):
 
     def overdue(self, *, now: dt.datetime) -> bool:
         return self.is_open and self.latest_at is not None and self.latest_at < now
+
+
+class WorkSpell(SiteScoped):
+    """A stretch of work without a break; paused work has several."""
+
+    SITE_PATH = "work_order__site"
+    READ_PERMISSION = Permission.READ_WORK
+
+    work_order = models.ForeignKey(WorkOrder, models.CASCADE, related_name="spells")
+    by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    started_at = models.DateTimeField(_("started at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+
+    objects = SiteScopedQuerySet["WorkSpell"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["work_order", "started_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["work_order"],
+                condition=models.Q(ended_at=None),
+                name="one_open_spell_a_work_order",
+            ),
+            models.CheckConstraint(
+                name="spell_ends_after_start",
+                condition=models.Q(ended_at=None) | models.Q(ended_at__gte=models.F("started_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.work_order} {self.started_at:%Y-%m-%d %H:%M}"
+
+
+class WorkReport(Fact):
+    """What was found and done; the finding becomes a label."""
+
+    SITE_PATH = "work_order__site"
+    READ_PERMISSION = Permission.READ_WORK
+
+    work_order = models.OneToOneField(WorkOrder, models.CASCADE, related_name="report")
+    by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    as_found = models.CharField(_("as found"), max_length=16, choices=AsFound)
+    failure_mode = models.ForeignKey(
+        FailureMode, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    renewed = models.BooleanField(_("component renewed"))
+    worked_minutes = models.PositiveIntegerField(_("minutes worked"))
+    note = models.TextField(_("note"), blank=True)
+    finished_at = models.DateTimeField(_("finished at"))
+
+    objects = SiteScopedQuerySet["WorkReport"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-finished_at"]
+
+    def __str__(self) -> str:
+        return f"{self.work_order}: {self.get_as_found_display()}"
+
+
+class ReportPhoto(SiteScoped):
+    SITE_PATH = "report__work_order__site"
+    READ_PERMISSION = Permission.READ_WORK
+
+    report = models.ForeignKey(WorkReport, models.CASCADE, related_name="photos")
+    file = models.FileField(_("file"), upload_to="photos/%Y/%m/")
+    content_type = models.CharField(_("content type"), max_length=40)
+    sha256 = models.CharField(max_length=64)
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["ReportPhoto"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["report", "pk"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["report", "sha256"], name="photo_once_a_report")
+        ]
+
+    def __str__(self) -> str:
+        return str(self.file.name)
+
+
+class StockEntry(Fact):
+    """A line of the ledger; the stock of a part is the sum of its lines."""
+
+    SITE_PATH = "part__site"
+    READ_PERMISSION = Permission.READ_WORK
+
+    part = models.ForeignKey(SparePart, models.CASCADE, related_name="entries")
+    kind = models.CharField(_("kind"), max_length=8, choices=StockMove)
+    quantity = models.IntegerField(_("quantity"))
+    at = models.DateTimeField(_("at"))
+    work_order = models.ForeignKey(
+        WorkOrder, models.PROTECT, null=True, blank=True, related_name="stock_entries"
+    )
+    by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+
+    objects = SiteScopedQuerySet["StockEntry"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["part", "at", "pk"]
+        verbose_name_plural = "stock entries"
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                name="stock_entry_has_the_sign_of_its_kind",
+                condition=models.Q(kind=StockMove.COUNT)
+                | models.Q(kind=StockMove.RECEIPT, quantity__gt=0)
+                | models.Q(kind=StockMove.ISSUE, quantity__lt=0),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:+d} {self.part}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,9 +20,12 @@ from maintenance.models import (
     Installation,
     MeasurementPoint,
 )
-from predictors.schema import AssetHistory, Instants, Series
+from predictors.features import needed_spans_us
+from predictors.schema import AssetHistory, FeatureSet, Instants, Series
 
 Times = Mapping[int, Mapping[str, list[int]]]
+Spans = list[tuple[int, int]]
+"""Spans of time ``(after, until]`` in UTC microseconds, in order and apart."""
 
 
 def of_class(asset_class: AssetClass, *, as_of: dt.datetime) -> list[AssetHistory]:
@@ -30,10 +34,59 @@ def of_class(asset_class: AssetClass, *, as_of: dt.datetime) -> list[AssetHistor
     They are called and sorted by the codes of the assets: what is learnt from them depends
     neither on keys nor on how a database collates.
     """
-    in_service = Asset.objects.filter(asset_class=asset_class).in_service(at=as_of)
-    assets = sorted(in_service, key=lambda asset: asset.code)
-    modes = list(FailureMode.objects.filter(asset_class=asset_class))
+    assets = _in_service(asset_class, as_of=as_of)
     readings = _readings(assets, as_of=as_of)
+    return _told(asset_class, assets, readings, as_of=as_of)
+
+
+def to_score(
+    asset_class: AssetClass, *, as_of: Sequence[dt.datetime], feature_sets: Sequence[FeatureSet]
+) -> list[AssetHistory]:
+    """As much of the histories as the feature rows of these instants need: the rows are the same.
+
+    A night's forecast would otherwise read years of readings to use a month of them.
+    """
+    assets = _in_service(asset_class, as_of=max(as_of))
+    return _to_score(asset_class, assets, as_of=as_of, feature_sets=feature_sets)
+
+
+def of_asset(
+    asset: Asset, *, as_of: dt.datetime, feature_sets: Sequence[FeatureSet]
+) -> AssetHistory:
+    """As much of one asset's history as its feature rows at `as_of` need: the rows are the same."""
+    return _to_score(asset.asset_class, [asset], as_of=[as_of], feature_sets=feature_sets)[0]
+
+
+def _to_score(
+    asset_class: AssetClass,
+    assets: list[Asset],
+    *,
+    as_of: Sequence[dt.datetime],
+    feature_sets: Sequence[FeatureSet],
+) -> list[AssetHistory]:
+    origins_us = np.array([to_us(at) for at in as_of], dtype=np.int64)
+    nothing_read: dict[int, dict[str, Series]] = {asset.pk: {} for asset in assets}
+    bare = _told(asset_class, assets, nothing_read, as_of=max(as_of))
+    spans = [needed_spans_us(history, origins_us, feature_sets) for history in bare]
+    return [
+        replace(history, readings=_readings_within(asset, needed, as_of=max(as_of)))
+        for asset, history, needed in zip(assets, bare, spans, strict=True)
+    ]
+
+
+def _in_service(asset_class: AssetClass, *, as_of: dt.datetime) -> list[Asset]:
+    in_service = Asset.objects.filter(asset_class=asset_class).in_service(at=as_of)
+    return sorted(in_service, key=lambda asset: asset.code)
+
+
+def _told(
+    asset_class: AssetClass,
+    assets: list[Asset],
+    readings: Mapping[int, Mapping[str, Series]],
+    *,
+    as_of: dt.datetime,
+) -> list[AssetHistory]:
+    modes = list(FailureMode.objects.filter(asset_class=asset_class))
     events = _error_events(assets, as_of=as_of)
     failures = _failures(assets, as_of=as_of)
     renewals = _renewals(assets, modes, as_of=as_of)
@@ -63,6 +116,26 @@ def _readings(assets: list[Asset], *, as_of: dt.datetime) -> dict[int, dict[str,
         if len(at_us):
             point = by_id[point_id]
             found[point.asset_id][point.code] = Series(at_us=at_us, values=values)
+    return found
+
+
+def _readings_within(asset: Asset, spans: Spans, *, as_of: dt.datetime) -> dict[str, Series]:
+    """A point that is silent in all spans is read whole: features tell silent from never there."""
+    if not spans:
+        return {}
+    code_of = dict(MeasurementPoint.objects.filter(asset=asset).values_list("pk", "code"))
+    known_us = to_us(as_of)
+    parts = [
+        store.read(list(code_of), after + 1, min(until, known_us) + 1) for after, until in spans
+    ]
+    found = {}
+    for point_id, code in code_of.items():
+        at_us = np.concatenate([part[point_id][0] for part in parts])
+        values = np.concatenate([part[point_id][1] for part in parts])
+        if not len(at_us):
+            at_us, values = store.read([point_id], 0, known_us + 1)[point_id]
+        if len(at_us):
+            found[code] = Series(at_us=at_us, values=values)
     return found
 
 

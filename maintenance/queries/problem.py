@@ -123,7 +123,7 @@ def pose(period: Period, *, not_before: dt.datetime) -> Posed:
 def _open_work(period: Period) -> list[WorkOrder]:
     return list(
         WorkOrder.objects.filter(site=period.site)
-        .open()
+        .to_schedule()
         .select_related("asset", "failure_mode__asset_class__site", "job_plan", "forecast")
         .prefetch_related(
             "job_plan__roles__skill",

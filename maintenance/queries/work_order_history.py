@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from maintenance.choices import DismissReason, WorkOrderState
+from maintenance.choices import AsFound, DismissReason, WorkOrderState
 from maintenance.models import Assignment, AuditEntry, ScheduleMove, User, WorkOrder
 from maintenance.queries.words import moment_words
 
@@ -66,6 +66,21 @@ def _decision(before: str | None, after: dict[str, Any]) -> tuple[str, str, str]
         return "thumb-up", _("Accepted"), ""
     if state == WorkOrderState.PROPOSED:
         return "arrow-back-up", _("Proposed again"), ""
+    return _executed(before, after)
+
+
+def _executed(before: str, after: dict[str, Any]) -> tuple[str, str, str] | None:
+    state, note = after.get("state"), str(after.get("note") or "")
+    if state == WorkOrderState.IN_PROGRESS:
+        again = before == WorkOrderState.PAUSED
+        return "player-play", _("Gone on with") if again else _("Started"), note
+    if state == WorkOrderState.PAUSED:
+        return "player-pause", _("Paused"), note
+    if state == WorkOrderState.DONE:
+        found = after.get("as_found")
+        return "circle-check", _("Closed"), str(AsFound(found).label) if found else note
+    if state == WorkOrderState.CANCELLED:
+        return "ban", _("Cancelled"), note
     return None
 
 

@@ -7,10 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db.models import Count, F, OrderBy, Prefetch, Q, QuerySet, Sum
+from django.db.models import Count, F, Min, OrderBy, Prefetch, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
-from maintenance.choices import ScheduleState, WorkOrderState
+from maintenance.choices import (
+    STARTED_WORK_ORDER_STATES,
+    TO_SCHEDULE_STATES,
+    ScheduleState,
+    WorkOrderState,
+)
 from maintenance.models import (
     Assignment,
     Delivery,
@@ -19,11 +24,28 @@ from maintenance.models import (
     LeftOut,
     Schedule,
     WorkOrder,
+    WorkReport,
 )
 from maintenance.models.work import WorkOrderQuerySet
 from maintenance.queries.words import LeftOutWords, left_out_words, risk_band, technician_names
 
+# The tabs of the list, and the states that each one holds.
+TABS: dict[WorkOrderState, tuple[WorkOrderState, ...]] = {
+    WorkOrderState.PROPOSED: (WorkOrderState.PROPOSED,),
+    WorkOrderState.ACCEPTED: (WorkOrderState.ACCEPTED,),
+    WorkOrderState.SCHEDULED: (WorkOrderState.SCHEDULED,),
+    WorkOrderState.IN_PROGRESS: STARTED_WORK_ORDER_STATES,
+    WorkOrderState.DONE: (WorkOrderState.DONE,),
+    WorkOrderState.CANCELLED: (WorkOrderState.CANCELLED,),
+    WorkOrderState.DISMISSED: (WorkOrderState.DISMISSED,),
+}
 DEFAULT_SORT = "-saving"
+DEFAULT_SORTS = {
+    WorkOrderState.IN_PROGRESS: "-started",
+    WorkOrderState.DONE: "-finished",
+    WorkOrderState.CANCELLED: "-decided",
+    WorkOrderState.DISMISSED: "-decided",
+}
 SORTS = {
     "number": "number",
     "asset": "asset__code",
@@ -34,13 +56,18 @@ SORTS = {
     "best": "best_at",
     "latest": "latest_at",
     "decided": "decided_at",
+    "started": "began_at",
+    "finished": "report__finished_at",
 }
 CURRENT_SCHEDULES = (ScheduleState.DRAFT, ScheduleState.PUBLISHED)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the reader of the list asked for; an empty word asks for nothing."""
+    """What the reader of the list asked for; an empty word asks for nothing.
+
+    `state` is a tab: work that was paused stands in the one of work in progress.
+    """
 
     state: str = WorkOrderState.PROPOSED
     text: str = ""
@@ -49,14 +76,30 @@ class Wanted:
     asset_class: str = ""
     sort: str = DEFAULT_SORT
 
+    @property
+    def states(self) -> tuple[WorkOrderState, ...]:
+        return TABS[WorkOrderState(self.state)]
+
+    @property
+    def may_be_dismissed(self) -> bool:
+        return self.state in TO_SCHEDULE_STATES
+
+
+def tab_of(state: str) -> WorkOrderState:
+    """The tab that holds a state; the proposals when it is none."""
+    return next((tab for tab, states in TABS.items() if state in states), WorkOrderState.PROPOSED)
+
 
 def listed(work_orders: WorkOrderQuerySet, wanted: Wanted) -> QuerySet[WorkOrder]:
     """The rows of one tab, with what their columns show."""
     return (
         matching(work_orders, wanted)
-        .filter(state=wanted.state)
-        .select_related("asset__asset_class", "failure_mode", "forecast", "decided_by")
-        .prefetch_related(_places())
+        .filter(state__in=wanted.states)
+        .select_related(
+            "asset__asset_class", "failure_mode", "forecast", "decided_by", "report__by"
+        )
+        .annotate(began_at=Min("spells__started_at"))
+        .prefetch_related(_places(), "assigned_to")
         .order_by(_order(wanted.sort), F("saving").desc(nulls_last=True), "number")
     )
 
@@ -74,8 +117,12 @@ def matching(work_orders: WorkOrderQuerySet, wanted: Wanted) -> WorkOrderQuerySe
 
 
 def counts_by_state(work_orders: WorkOrderQuerySet) -> dict[str, int]:
-    counted = work_orders.order_by().values_list("state").annotate(Count("pk"))
-    return {state.value: 0 for state in WorkOrderState} | dict(counted)
+    """By tab."""
+    counted = dict(work_orders.order_by().values_list("state").annotate(Count("pk")))
+    return {
+        tab.value: sum(counted.get(state.value, 0) for state in states)
+        for tab, states in TABS.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -86,6 +133,7 @@ class Row:
     band: str
     late: bool
     place: Assignment | None
+    report: WorkReport | None
 
 
 def row(work_order: WorkOrder, *, now: dt.datetime) -> Row:
@@ -96,6 +144,7 @@ def row(work_order: WorkOrder, *, now: dt.datetime) -> Row:
         band=risk_band(forecast.risk_14_days if forecast else None),
         late=work_order.overdue(now=now),
         place=published_place(work_order),
+        report=getattr(work_order, "report", None),
     )
 
 

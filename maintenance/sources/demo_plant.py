@@ -13,7 +13,7 @@ from maintenance.choices import ImportDoor
 from maintenance.flow import ingest
 from maintenance.instants import from_us
 from maintenance.models import Site
-from predictors.simulate import Plant, Resources
+from predictors.simulate import Observed, Plant, Register, Resources
 
 SOURCE = "demo"
 
@@ -33,9 +33,20 @@ def feed(plant: Plant, *, language: str, now: dt.datetime) -> Site:
     for table, rows in _tables(plant, language):
         outcome = ingest.take_rows(site=site, table=table, rows=rows, source=SOURCE, now=now)
         ingest.take_whole(site=site, door=ImportDoor.DEMO, table=table, outcome=outcome, now=now)
-    outcome = ingest.take_series(site=site, series=list(_series(plant)), now=now)
-    ingest.take_whole(site=site, door=ImportDoor.DEMO, table="readings", outcome=outcome, now=now)
+    take_measured(site, plant, plant.history, now=now)
     return site
+
+
+def take_measured(site: Site, plant: Plant, observed: Observed, *, now: dt.datetime) -> None:
+    """The readings of a window."""
+    series = list(_series(plant.register, observed.readings))
+    outcome = ingest.take_series(site=site, series=series, now=now)
+    ingest.take_whole(site=site, door=ImportDoor.DEMO, table="readings", outcome=outcome, now=now)
+
+
+def error_rows(observed: Observed) -> Rows:
+    """The error codes of a window."""
+    return _rows(observed.error_events, asset="asset", code="code", occurred_at=("at_us", from_us))
 
 
 def _tables(plant: Plant, language: str) -> Iterator[tuple[str, Rows]]:
@@ -111,12 +122,7 @@ def _history_tables(plant: Plant) -> Iterator[tuple[str, Rows]]:
         replaced_at=("replaced_us", from_us),
     )
     yield "replacements", replaced
-    yield (
-        "errors",
-        _rows(
-            plant.history.error_events, asset="asset", code="code", occurred_at=("at_us", from_us)
-        ),
-    )
+    yield "errors", error_rows(plant.history)
     yield (
         "failures",
         _rows(
@@ -276,10 +282,9 @@ def _column(frame: pd.DataFrame, column: Column) -> list[Any]:
     return values if convert is None else [None if v is None else convert(v) for v in values]
 
 
-def _series(plant: Plant) -> Iterator[ingest.Series]:
-    readings = plant.history.readings
-    of_point = dict(list(readings.groupby("point", sort=False)))
-    points = plant.register.points
+def _series(register: Register, readings: pd.DataFrame) -> Iterator[ingest.Series]:
+    of_point = dict(list(readings.groupby("point", sort=False, observed=True)))
+    points = register.points
     for code, asset, quantity in zip(
         points["code"], points["asset"], points["quantity"], strict=True
     ):

@@ -138,6 +138,8 @@ STATE_MARKS: Mapping[str, tuple[str, str]] = {
     "proposed": ("info", "bulb"),
     "accepted": ("teal", "thumb-up"),
     "scheduled": ("low", "calendar-check"),
+    "in_progress": ("info", "player-play"),
+    "paused": ("watch", "player-pause"),
     "dismissed": ("neutral", "circle-x"),
     "queued": ("neutral", "hourglass"),
     "running": ("info", "loader"),
@@ -151,6 +153,8 @@ STATE_MARKS: Mapping[str, tuple[str, str]] = {
     "candidate": ("info", "flask"),
     "champion": ("low", "trophy"),
     "retired": ("neutral", "archive"),
+    "promoted": ("low", "trophy"),
+    "rejected": ("neutral", "ban"),
 }
 
 
@@ -215,19 +219,19 @@ def duration(minutes: float | None) -> str:
 @register.filter(expects_localtime=True, is_safe=False)
 def moment(at: datetime | None) -> str:
     """Day and time of an instant in the time zone of the page."""
-    return DASH if at is None else formats.date_format(at, gettext("D j M, H:i"))
+    return DASH if not at else formats.date_format(at, gettext("D j M, H:i"))
 
 
 @register.filter(expects_localtime=True, is_safe=False)
 def instant(at: datetime | None) -> str:
     """Like `moment`, with the year: for what may be long ago."""
-    return DASH if at is None else formats.date_format(at, gettext("j M Y, H:i"))
+    return DASH if not at else formats.date_format(at, gettext("j M Y, H:i"))
 
 
 @register.filter(expects_localtime=True, is_safe=False)
 def day(at: datetime | None) -> str:
     """The day of an instant in the time zone of the page."""
-    return DASH if at is None else formats.date_format(at, gettext("j M Y"))
+    return DASH if not at else formats.date_format(at, gettext("j M Y"))
 
 
 @register.filter

@@ -31,6 +31,20 @@ SECTIONS = (
         ("fleet", "asset"),
     ),
     Section(
+        "my_work",
+        _("My work"),
+        "outline/tool",
+        frozenset({Permission.EXECUTE}),
+        ("my_work",),
+    ),
+    Section(
+        "inbox",
+        _("Inbox"),
+        "outline/bell",
+        frozenset({Permission.READ_WORK}),
+        ("inbox", "alert"),
+    ),
+    Section(
         "work_orders",
         _("Work orders"),
         "outline/clipboard-check",
@@ -43,6 +57,13 @@ SECTIONS = (
         "outline/calendar-time",
         frozenset({Permission.READ_WORK}),
         ("schedule",),
+    ),
+    Section(
+        "models",
+        _("Models"),
+        "outline/brain",
+        frozenset({Permission.READ_WORK}),
+        ("model", "timetable"),
     ),
     Section(
         "data",

@@ -8,9 +8,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from maintenance.choices import DismissReason, Permission, Priority, WorkOrderState, WorkOrderType
+from maintenance.choices import DismissReason, Permission, Priority, WorkOrderType
 from maintenance.models import Asset, AssetClass, JobPlan, Site, User
-from maintenance.queries.work_orders import DEFAULT_SORT, SORTS, Wanted
+from maintenance.queries.work_orders import DEFAULT_SORT, DEFAULT_SORTS, SORTS, Wanted, tab_of
 from maintenance.web.asked import whole
 
 
@@ -42,14 +42,15 @@ class FilterForm(forms.Form):
     def wanted(self) -> Wanted:
         self.is_valid()
         given = self.cleaned_data
-        state, sort = self.data.get("state", ""), self.data.get("sort", "")
+        state, sort = tab_of(self.data.get("state", "")), self.data.get("sort", "")
+        usual = DEFAULT_SORTS.get(state, DEFAULT_SORT)
         return Wanted(
-            state=state if state in WorkOrderState else WorkOrderState.PROPOSED,
+            state=state,
             text=given.get("q", ""),
             type=given.get("type", ""),
             priority=given.get("priority", ""),
             asset_class=given.get("kind", ""),
-            sort=sort if sort.removeprefix("-") in SORTS else DEFAULT_SORT,
+            sort=sort if sort.removeprefix("-") in SORTS else usual,
         )
 
 
@@ -66,6 +67,15 @@ class DismissForm(forms.Form):
 
     def clean_reason(self) -> DismissReason:
         return DismissReason(self.cleaned_data["reason"])
+
+
+class CancelForm(forms.Form):
+    note = forms.CharField(
+        max_length=240,
+        label=_("Why will it not be done?"),
+        widget=forms.Textarea(attrs={"rows": 2}),
+        error_messages={"required": _("Say why it will not be done.")},
+    )
 
 
 class NewWorkOrderForm(forms.Form):

@@ -18,16 +18,23 @@ from django.views.decorators.http import require_POST, require_safe
 
 from maintenance.access import SiteRequest, requires, signed_in
 from maintenance.choices import Permission, WorkOrderState
-from maintenance.flow import advise
-from maintenance.models import Site, WorkOrder
+from maintenance.flow import advise, execute
+from maintenance.models import Site, WorkOrder, WorkReport
 from maintenance.models.work import WorkOrderQuerySet
 from maintenance.queries import work_orders as queries
+from maintenance.queries import work_reports
 from maintenance.queries.reasons import told
 from maintenance.queries.words import risk_band
 from maintenance.queries.work_order_history import work_order_history
 from maintenance.web.asked import back, whole
 from maintenance.web.csv_download import Cell, csv_download
-from maintenance.web.work_order_forms import DismissForm, FilterForm, NewWorkOrderForm, classes_of
+from maintenance.web.work_order_forms import (
+    CancelForm,
+    DismissForm,
+    FilterForm,
+    NewWorkOrderForm,
+    classes_of,
+)
 
 ROWS_A_PAGE = 50
 TABLE = "work-orders"
@@ -91,8 +98,11 @@ def work_order(request: SiteRequest, pk: int) -> HttpResponse:
         "parts": queries.parts_needed(found.job_plan, now=now),
         "standings": queries.standings(found),
         "history": work_order_history(found),
-        "may_decide": _may_plan(request, found.site),
-        "dismiss_form": DismissForm(),
+        "report": work_reports.report_of(found),
+        "spells": work_reports.spells_of(found),
+        "may": _may(found) if _may_plan(request, found.site) else {},
+        "dismiss_form": DismissForm(auto_id="dismiss_%s"),
+        "cancel_form": CancelForm(auto_id="cancel_%s"),
         "now": now,
     }
     return render(request, "work_orders/detail.html", context)
@@ -149,6 +159,24 @@ def dismiss(request: SiteRequest, pk: int) -> HttpResponse:
     except advise.NotAllowed as refusal:
         return _refused(request, refusal)
     messages.success(request, _("Work order %(number)s was dismissed.") % _numbered(found))
+    return back(request, "work_order", found.pk)
+
+
+@requires(Permission.PLAN)
+@require_POST
+def cancel(request: SiteRequest, pk: int) -> HttpResponse:
+    """Work that was decided, perhaps begun, and will not be done."""
+    found = _to_decide(request, pk)
+    form = CancelForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Say why it will not be done."))
+        return back(request, "work_order", found.pk)
+    note = form.cleaned_data["note"]
+    try:
+        execute.cancel(work_order=found, note=note, by=request.user, now=timezone.now())
+    except execute.NotAllowed as refusal:
+        return _refused(request, refusal)
+    messages.success(request, _("Work order %(number)s was cancelled.") % _numbered(found))
     return back(request, "work_order", found.pk)
 
 
@@ -218,7 +246,7 @@ def _tell(
         messages.warning(request, _("Left as they were: %(numbers)s.") % {"numbers": numbers})
 
 
-def _refused(request: SiteRequest, refusal: advise.NotAllowed) -> HttpResponse:
+def _refused(request: SiteRequest, refusal: advise.NotAllowed | execute.NotAllowed) -> HttpResponse:
     work_order = refusal.work_order
     words = _("Work order %(number)s is %(state)s by now; nothing was changed.")
     if work_order.may_become(refusal.state):
@@ -230,6 +258,19 @@ def _refused(request: SiteRequest, refusal: advise.NotAllowed) -> HttpResponse:
 
 def _to_decide(request: SiteRequest, pk: int) -> WorkOrder:
     return get_object_or_404(WorkOrder.objects.for_user(request.user, Permission.PLAN), pk=pk)
+
+
+def _may(found: WorkOrder) -> dict[str, bool]:
+    """What a planner may do with it as it stands."""
+    verbs = {
+        "accept": WorkOrderState.ACCEPTED,
+        "dismiss": WorkOrderState.DISMISSED,
+        "cancel": WorkOrderState.CANCELLED,
+        "reopen": WorkOrderState.PROPOSED,
+    }
+    allowed = {verb: found.may_become(state) for verb, state in verbs.items()}
+    # Scheduled work waits again by the schedule, not by a button.
+    return allowed | {"accept": found.state == WorkOrderState.PROPOSED}
 
 
 def _may_plan(request: SiteRequest, site: Site) -> bool:
@@ -258,7 +299,7 @@ def _filter_form(request: SiteRequest, site: Site) -> FilterForm:
 def _tabs(counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
     return [
         {"state": state, "count": counts[state], "current": state == chosen}
-        for state in WorkOrderState
+        for state in queries.TABS
     ]
 
 
@@ -281,6 +322,10 @@ def _csv_head() -> list[str]:
         _("Starts at"),
         _("Technicians"),
         _("Reason"),
+        _("As found"),
+        _("Renewed"),
+        _("Minutes worked"),
+        _("Finished"),
     ]
 
 
@@ -304,6 +349,11 @@ def _csv_row(work_order: WorkOrder) -> Iterator[Cell]:
     yield _local(place.starts_at) if place else ""
     yield ", ".join(t.name for t in place.technicians.all()) if place else ""
     yield str(work_order.get_dismiss_reason_display()) if work_order.dismiss_reason else ""
+    report: WorkReport | None = getattr(work_order, "report", None)
+    yield str(report.get_as_found_display()) if report else ""
+    yield (_("yes") if report.renewed else _("no")) if report else ""
+    yield report.worked_minutes if report else None
+    yield _local(report.finished_at) if report else ""
 
 
 def _local(at: Any) -> str:

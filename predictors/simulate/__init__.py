@@ -11,16 +11,25 @@ from predictors.simulate.history import Observed, installations_at, observe
 from predictors.simulate.plant import Plant, replace_by_interval, simulate
 from predictors.simulate.register import Register
 from predictors.simulate.resources import Resources, gather_resources
-from predictors.simulate.simulator import ComponentDown, PlantSimulator
+from predictors.simulate.simulator import (
+    ComponentDown,
+    FailureEvent,
+    PlantSimulator,
+    Recalibration,
+    RenewalEvent,
+)
 from predictors.simulate.truth import Truth
 
 __all__ = [
     "ComponentDown",
+    "FailureEvent",
     "Observed",
     "Plant",
     "PlantConfig",
     "PlantSimulator",
+    "Recalibration",
     "Register",
+    "RenewalEvent",
     "Resources",
     "SimulationError",
     "Truth",

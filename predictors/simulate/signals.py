@@ -2,7 +2,8 @@
 
 Noise is drawn by asset and week, so a window renders the same values however it is cut. A value
 known at its instant is sampled at that instant. Nothing is measured while an asset stands still
-for a repair or a replacement.
+for a repair or a replacement. A recalibrated sensor says something else from then on, and what
+it said before is rendered as before.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from predictors.simulate.catalogue import FailureMode, Signal
 from predictors.simulate.config import MINUTE_US, PlantConfig
 from predictors.simulate.draws import Stream, draw
 from predictors.simulate.lives import Life
-from predictors.simulate.simulator import PlantSimulator, SimulatedAsset, Stop
+from predictors.simulate.simulator import PlantSimulator, Recalibration, SimulatedAsset, Stop
 
 Floats = npt.NDArray[np.float64]
 Instants = npt.NDArray[np.int64]
@@ -114,6 +115,8 @@ def read_signals(
         is_kept = is_running & ~noise.is_lost[number]
         is_kept &= _is_sampled(config, signal, calendar.at_us)
         kept = np.flatnonzero(is_kept[window]) + calendar.first
+        recalibrations = simulator.recalibrations(asset.code, signal.quantity)
+        values = _recalibrated(values, calendar.at_us, recalibrations)
         values = values[kept].clip(signal.low, signal.high).round(3)
         readings.append(PointReadings(signal, calendar.at_us[kept], values))
     return readings
@@ -211,6 +214,17 @@ def _healthy(
         turn = calendar.at_us / (period_days * DAY_US) + random.random()
         values += 0.4 * signal.noise * np.sin(2 * np.pi * turn)
     return np.asarray(values)
+
+
+def _recalibrated(
+    values: Floats, at_us: Instants, recalibrations: Sequence[Recalibration]
+) -> Floats:
+    """What the sensor says of these true values, each by the newest recalibration before it."""
+    said = values
+    for recalibration in recalibrations:
+        later = at_us > recalibration.from_us
+        said = np.where(later, recalibration.gain * values + recalibration.offset, said)
+    return said
 
 
 def _signature_by_time(lives: Sequence[Life], at_us: Instants) -> Floats:

@@ -1,12 +1,14 @@
 """The plant as it lives: components wear, fail, are renewed, and the asset stops meanwhile.
 
 `PlantSimulator` is a state machine over hidden truth. `advance` lets time pass, `renew` replaces
-a component before it fails, `observed` renders what the plant's doors would have delivered.
+a component before it fails, `recalibrate` changes what a sensor says from now on, and
+`history.observe` renders what the plant's doors would have delivered.
 Advancing day by day or at once gives the same plant; two policies live on the same lives.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from predictors.errors import SimulationError
@@ -80,6 +82,15 @@ class Stop:
     end_us: int
 
 
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """From after ``from_us`` on, a sensor says ``gain * value + offset`` of what it said before."""
+
+    from_us: int
+    gain: float
+    offset: float
+
+
 @dataclass(slots=True)
 class _Running:
     """The state of one asset: every life of each of its modes, and its stops."""
@@ -111,6 +122,7 @@ class PlantSimulator:
         self.now_us = config.birth_us
         self.failures: list[FailureEvent] = []
         self.renewals: list[RenewalEvent] = []
+        self._recalibrations: dict[tuple[str, str], list[Recalibration]] = {}
         self._running = [self._new(index) for index in range(config.assets)]
         self._by_code = {running.asset.code: running for running in self._running}
 
@@ -161,6 +173,38 @@ class PlantSimulator:
         )
         self.renewals.append(event)
         return event
+
+    def recalibrate(
+        self, *, asset: str, quantity: str, gain: float = 1.0, offset: float = 0.0
+    ) -> Recalibration:
+        """From now on the asset's sensor says ``gain * value + offset``, in its own unit.
+
+        What was measured up to now stays as it was. A later recalibration takes the place of an
+        earlier one: both count from the sensor as it was built. The asset itself does not change.
+        Raises `SimulationError` for an unknown asset or quantity, a gain that is not above zero or
+        an offset that is not finite.
+
+        >>> simulator = PlantSimulator(PlantConfig(end_us=600 * DAY_US, assets=4, days=200))
+        >>> simulator.recalibrate(asset="PU-101", quantity="vibration", gain=1.2).gain
+        1.2
+        """
+        running = self._by_code.get(asset)
+        if running is None:
+            raise SimulationError(f"asset: {asset!r} is not in the plant")
+        known = [signal.quantity for signal in running.asset.asset_class.signals]
+        if quantity not in known:
+            raise SimulationError(f"quantity: {quantity!r} is none of {', '.join(known)}")
+        if not (math.isfinite(gain) and gain > 0):
+            raise SimulationError(f"gain: {gain} must be above zero and finite")
+        if not math.isfinite(offset):
+            raise SimulationError(f"offset: {offset} must be finite")
+        made = Recalibration(self.now_us, gain, offset)
+        self._recalibrations.setdefault((asset, quantity), []).append(made)
+        return made
+
+    def recalibrations(self, asset: str, quantity: str) -> tuple[Recalibration, ...]:
+        """Every recalibration of a sensor, in order of time."""
+        return tuple(self._recalibrations.get((asset, quantity), ()))
 
     def lives(self, asset: str, mode: str) -> tuple[Life, ...]:
         """Hidden truth: every life of a component so far, the running one last."""

@@ -30,7 +30,7 @@ from maintenance.flow.ingest.readings import (
     take_series,
 )
 from maintenance.flow.ingest.refusals import Outcome, Refused, RowError, all_refused, storable
-from maintenance.flow.ingest.resources import WEEKDAYS
+from maintenance.flow.ingest.resources import WEEKDAYS, count_stock
 from maintenance.flow.ingest.rows import TABLES, ensure_site, take_columns, take_rows
 from maintenance.flow.ingest.tables import Table
 
@@ -55,6 +55,7 @@ __all__ = [
     "add_to_batch",
     "all_refused",
     "close_batch",
+    "count_stock",
     "ensure_site",
     "fail_batch",
     "instants",

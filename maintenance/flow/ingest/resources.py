@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 
+from maintenance.choices import StockMove
 from maintenance.flow.ingest import known
 from maintenance.flow.ingest.fields import Field, Kind, Row
 from maintenance.flow.ingest.refusals import Outcome, Refused
@@ -19,10 +23,12 @@ from maintenance.models import (
     Site,
     Skill,
     SparePart,
+    StockEntry,
     Technician,
     TechnicianSkill,
     Tool,
     ToolType,
+    User,
 )
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -41,7 +47,37 @@ def save_tool_types(site: Site, rows: list[Row], origin: Origin) -> Outcome:
 
 
 def save_parts(site: Site, rows: list[Row], origin: Origin) -> Outcome:
-    return _save_named(SparePart, site, rows, origin)
+    """A stock that is told was counted: the ledger takes the difference."""
+    told = {row.values["code"] for row in rows}
+    # Nobody takes a part from the store between the count and its line in the ledger.
+    parts = SparePart.objects.of_site(site).filter(code__in=told)
+    list(parts.select_for_update().order_by("pk"))
+    outcome = _save_named(SparePart, site, rows, origin)
+    count_stock(parts, now=origin.now, source=origin.source)
+    return outcome
+
+
+def count_stock(
+    parts: models.QuerySet[SparePart],
+    *,
+    now: dt.datetime,
+    source: str = "",
+    by: User | None = None,
+) -> None:
+    """Make the stock of the parts the sum of their ledger's lines again, by a line each."""
+    summed = parts.order_by().annotate(known=Coalesce(models.Sum("entries__quantity"), 0))
+    StockEntry.objects.bulk_create(
+        StockEntry(
+            part=part,
+            kind=StockMove.COUNT,
+            quantity=part.stock - part.known,
+            at=now,
+            by=by,
+            source=source,
+            recorded_at=now,
+        )
+        for part in summed.exclude(stock=models.F("known"))
+    )
 
 
 def _save_named(model: Any, site: Site, rows: list[Row], origin: Origin) -> Outcome:

@@ -6,30 +6,49 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
 from maintenance.choices import (
+    AlertKind,
+    AsFound,
     ImportDoor,
     ImportState,
     OperationKind,
+    Outcome,
     Role,
+    ServingStart,
     TokenScope,
+    Trigger,
+    Verdict,
     WorkOrderType,
 )
 from maintenance.flow import schedule
 from maintenance.models import (
+    Alert,
     ApiToken,
     Asset,
     AuditEntry,
+    DatasetVersion,
+    Downtime,
+    DriftReport,
+    Forecast,
     FunctionalLocation,
     Import,
+    Label,
+    ModelVersion,
     Operation,
     RejectedRow,
+    ReportPhoto,
     Schedule,
+    Serving,
     Technician,
+    TrainingRun,
     User,
     WorkOrder,
+    WorkReport,
+    WorkSpell,
 )
 from tests.plants import Plant, busy, measure, work_order
 
@@ -102,7 +121,80 @@ def _complete(code: str, now: dt.datetime) -> Plant:
         recorded_at=now,
     )
     AuditEntry.objects.create(site=plant.site, at=now, action="test", subject="a subject")
+    Alert.objects.create(
+        site=plant.site,
+        kind=AlertKind.SILENT_POINT,
+        key="site",
+        parameters={"points": 1, "since": now.isoformat()},
+        opened_at=now,
+        last_seen_at=now,
+        recorded_at=now,
+    )
+    _photograph(plant)
+    _learn(plant)
     return plant
+
+
+def _learn(plant: Plant) -> None:
+    """A model that serves, with what it learnt from and what became of its forecasts."""
+    now = plant.now
+    version = ModelVersion.objects.of_site(plant.site).earliest("pk")
+    DatasetVersion.objects.create(
+        failure_mode=version.failure_mode,
+        as_of=now,
+        content_hash=version.dataset_hash,
+        rows=1,
+        lives=1,
+        failures=0,
+        folder="nowhere",
+        recorded_at=now,
+    )
+    Serving.objects.create(
+        failure_mode=version.failure_mode,
+        model_version=version,
+        start=ServingStart.PROMOTION,
+        from_at=now,
+        reason="the first",
+    )
+    TrainingRun.objects.create(
+        failure_mode=version.failure_mode,
+        trigger=Trigger.FIRST,
+        challenger=version,
+        verdict=Verdict.PROMOTED,
+        reason="the first",
+        recorded_at=now,
+    )
+    DriftReport.objects.create(model_version=version, as_of=now, drifted=False, recorded_at=now)
+    Label.objects.create(
+        forecast=Forecast.objects.of_site(plant.site).earliest("pk"),
+        outcome=Outcome.SURVIVED,
+        observed_days=14,
+        matured_at=now,
+        recorded_at=now,
+    )
+
+
+def _photograph(plant: Plant) -> None:
+    """A report with a photo."""
+    report = WorkReport.objects.create(
+        work_order=work_order(plant, "P-1", type=WorkOrderType.INSPECTION),
+        as_found=AsFound.NOTHING_FOUND,
+        renewed=False,
+        worked_minutes=30,
+        finished_at=plant.now,
+        recorded_at=plant.now,
+    )
+    WorkSpell.objects.create(work_order=report.work_order, started_at=plant.now, ended_at=plant.now)
+    Downtime.objects.create(
+        asset=plant.asset("P-1"), starts_at=plant.now, planned=True, recorded_at=plant.now
+    )
+    ReportPhoto.objects.create(
+        report=report,
+        file=SimpleUploadedFile("photo.png", b"not looked at"),
+        content_type="image/png",
+        sha256="0" * 64,
+        recorded_at=plant.now,
+    )
 
 
 def _happen(plant: Plant) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
+from django_celery_beat.models import PeriodicTask
 
-from maintenance.models import Import
+from maintenance.models import Import, ModelVersion, ReportPhoto
 from tests.plants import Plant
 
 Kwargs = dict[str, Any]
@@ -73,6 +74,33 @@ def _import(plant: Plant) -> Kwargs:
     return {"pk": batch.pk, "import_id": batch.pk}
 
 
+def _my_work(plant: Plant) -> Kwargs:
+    """Work of the technician; at the other plant nobody signs in, and any work will do."""
+    own = plant.site.work_orders.to_schedule().filter(assigned_to__user__isnull=False)
+    row = own.first() or plant.site.work_orders.to_schedule().earliest("number")
+    return {"pk": row.pk}
+
+
+def _photo(plant: Plant) -> Kwargs:
+    return {"pk": ReportPhoto.objects.of_site(plant.site).get().pk}
+
+
+def _failure_mode(plant: Plant) -> Kwargs:
+    return {"pk": plant.mode("bearing").pk}
+
+
+def _model_version(plant: Plant) -> Kwargs:
+    return {"pk": ModelVersion.objects.of_site(plant.site).earliest("pk").pk}
+
+
+def _alert(plant: Plant) -> Kwargs:
+    return {"pk": plant.site.alerts.get().pk}
+
+
+def _task(_plant: Plant) -> Kwargs:
+    return {"pk": PeriodicTask.objects.earliest("pk").pk}
+
+
 SAMPLES: Mapping[str, Callable[[Plant], Kwargs]] = {
     "asset": _asset,
     "asset_readings": _asset,
@@ -80,6 +108,20 @@ SAMPLES: Mapping[str, Callable[[Plant], Kwargs]] = {
     "work_order_accept": _work_order,
     "work_order_dismiss": _work_order,
     "work_order_reopen": _work_order,
+    "work_order_cancel": _work_order,
+    "my_work_order": _my_work,
+    "my_work_start": _my_work,
+    "my_work_pause": _my_work,
+    "my_work_close": _my_work,
+    "report_photo": _photo,
+    "model": _failure_mode,
+    "model_roll_back": _failure_mode,
+    "model_version": _model_version,
+    "model_promote": _model_version,
+    "alert_acknowledge": _alert,
+    "alert_silence": _alert,
+    "alert_close": _alert,
+    "timetable_edit": _task,
     "schedule_events": _schedule,
     "schedule_move": _schedule,
     "schedule_pin": _schedule,
@@ -97,7 +139,7 @@ SAMPLES: Mapping[str, Callable[[Plant], Kwargs]] = {
     "api:import_state": _import,
 }
 # Their parameters name something that all sites share.
-NOT_ROWS = {"data_template"}
+NOT_ROWS = {"data_template", "timetable_edit"}
 
 
 def _kwargs(name: str, plant: Plant) -> Kwargs:

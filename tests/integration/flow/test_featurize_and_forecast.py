@@ -6,14 +6,18 @@ import datetime as dt
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.db import transaction
 
-from maintenance.choices import ModelState
-from maintenance.flow import featurize, forecast
-from maintenance.models import Asset, FeatureRow, FeatureSet, Forecast, Installation, ModelVersion
+from maintenance.flow import featurize, forecast, retrain
+from maintenance.instants import to_us
+from maintenance.models import Asset, FeatureRow, Forecast, Installation, ModelVersion
 from maintenance.operations import Overtaken
+from maintenance.queries import histories
 from predictors.errors import ArtefactCorrupt, ArtefactMissing
+from predictors.features import build_features
+from predictors.schema import FeatureSet as Declaration
 from tests.plants import MONDAY, REGISTER, Plant, measure, tiny, with_history
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +37,7 @@ def plant(artefacts) -> Plant:
 
 
 def train(plant: Plant, as_of: dt.datetime = MONDAY, **more) -> dict:
-    return forecast.train(site=plant.site, as_of=as_of, now=plant.now, **more)
+    return retrain.train(site=plant.site, as_of=as_of, now=plant.now, **more)
 
 
 def foresee(plant: Plant, *as_of: dt.datetime) -> tuple[int, int]:
@@ -57,57 +61,6 @@ def written(plant: Plant) -> list[tuple]:
 def forget(plant: Plant) -> None:
     Forecast.objects.filter(asset__site=plant.site).delete()
     FeatureRow.objects.filter(asset__site=plant.site).delete()
-
-
-def test_below_the_evidence_that_a_fit_needs_the_baseline_serves_and_says_so(plant):
-    train(plant)
-    bearing = ModelVersion.objects.champions().get(failure_mode__code="bearing")
-    assert bearing.family == "weibull"
-    assert "failures, 10 needed for a model of readings" in bearing.why
-    assert "risk by age serves" in bearing.why
-    seal = ModelVersion.objects.champions().get(failure_mode__code="seal")
-    assert seal.family == "constant"
-    assert "constant rate serves" in seal.why
-    assert seal.grade == "D"
-
-
-def test_what_a_model_learnt_from_is_on_record(plant):
-    result = train(plant)
-    version = ModelVersion.objects.champions().get(failure_mode__code="bearing")
-    assert version.trained_as_of == MONDAY
-    assert version.metrics["failures"] == plant.mode("bearing").failures.count()
-    assert version.dataset_hash == version.metrics["dataset_hash"]
-    assert version.life["shape"] > 1
-    told = {(model["asset_class"], model["failure_mode"]): model for model in result["models"]}
-    assert told["pump", "bearing"]["version"] == 1
-
-
-def test_training_again_makes_the_new_version_serve_and_retires_the_old(plant):
-    train(plant)
-    train(plant)
-    of_bearing = ModelVersion.objects.filter(failure_mode=plant.mode("bearing"))
-    states = dict(of_bearing.values_list("version", "state"))
-    assert states == {1: ModelState.RETIRED, 2: ModelState.CHAMPION}
-    assert FeatureSet.objects.count() == 1
-
-
-def test_the_same_history_gives_the_same_model(plant):
-    train(plant)
-    train(plant)
-    hashes = ModelVersion.objects.filter(failure_mode=plant.mode("bearing"))
-    assert len(set(hashes.values_list("artefact_sha256", flat=True))) == 1
-
-
-def test_training_sees_nothing_that_came_after(plant):
-    before = MONDAY - 20 * DAY
-    train(plant, before)
-    first = ModelVersion.objects.champions().get(failure_mode__code="bearing")
-    add_the_future(plant, after=before)
-    train(plant, before)
-    again = ModelVersion.objects.champions().get(failure_mode__code="bearing")
-    assert again.version == 2
-    assert again.dataset_hash == first.dataset_hash
-    assert again.artefact_sha256 == first.artefact_sha256
 
 
 def add_the_future(plant: Plant, *, after: dt.datetime) -> None:
@@ -239,12 +192,6 @@ def test_an_artefact_that_is_gone_is_named(plant, artefacts):
         foresee(plant)
 
 
-def test_training_tells_how_far_it_is(plant):
-    told = []
-    train(plant, report=lambda done, total, note: told.append((done, total, note)))
-    assert told == [(1, 2, "Pump: Bearing"), (2, 2, "Pump: Seal")]
-
-
 def test_a_run_that_was_overtaken_leaves_no_model_and_no_forecast(plant):
     def overtaken(_result):
         raise Overtaken
@@ -271,3 +218,29 @@ def test_two_plants_with_the_same_history_get_the_same_models_and_forecasts(arte
     assert set(families.values_list("family", flat=True)) == {"hazard"}
     assert [row[:3] for row in written(one)] == [row[:3] for row in written(other)]
     assert written(one) == written(other)
+
+
+def test_a_row_from_what_it_needs_alone_has_the_bits_of_one_from_all_readings(plant):
+    train(plant)
+    foresee(plant, MONDAY, MONDAY - 9 * DAY)
+    version = ModelVersion.objects.champions().get(failure_mode__code="bearing")
+    declared = Declaration.from_dict(version.feature_set.declaration)
+    for history in histories.of_class(version.failure_mode.asset_class, as_of=MONDAY):
+        for row in FeatureRow.objects.filter(asset__code=history.asset_id):
+            origin = np.array([to_us(row.as_of)])
+            whole = build_features(history, origin, declared)[0]
+            assert FeatureRow.packed(whole) == bytes(row.values)
+
+
+def test_a_point_that_fell_silent_long_ago_gives_the_same_row(plant):
+    plant.take("points", [{"asset": "P-1", "code": "load", "name": "Load"}])
+    measure(plant, "P-1", point="load", until=MONDAY - 60 * DAY, days=20)
+    train(plant)
+    foresee(plant)
+    version = ModelVersion.objects.champions().get(failure_mode__code="bearing")
+    declared = Declaration.from_dict(version.feature_set.declaration)
+    history = histories.of_class(version.failure_mode.asset_class, as_of=MONDAY)[0]
+    row = FeatureRow.objects.get(asset__code="P-1")
+    whole = build_features(history, np.array([to_us(MONDAY)]), declared)[0]
+    assert "load.count.7d" in declared.names
+    assert FeatureRow.packed(whole) == bytes(row.values)

@@ -42,6 +42,7 @@ def test_what_is_asked_for_is_recorded_with_who_and_when():
     asked = [
         tasks.request_training(site=site, by=user, now=START),
         tasks.request_forecast(site=site, by=user, now=START),
+        tasks.request_watch(site=site, by=user, now=START),
         tasks.request_schedule(site=site, by=user, now=START),
         tasks.request_loop(site=site, by=user, now=START, as_of=START, publish=True),
         tasks.request_import(site=site, by=user, now=START, arguments={"import_id": 7}),

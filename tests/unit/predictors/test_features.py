@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from predictors.features import build_features, needed_since_us
+from predictors.features import build_features, needed_spans_us
 from predictors.schema import DAY_US, HOUR_US, AssetHistory, FeatureSet, Rows, Series
 
 
@@ -60,18 +60,21 @@ def test_one_origin_gives_the_bits_of_many(declared: FeatureSet) -> None:
     assert different == 0
 
 
+def within(series: Series, spans: list[tuple[int, int]]) -> Series:
+    inside = np.zeros(series.at_us.size, dtype=bool)
+    for after, until in spans:
+        inside |= (series.at_us > after) & (series.at_us <= until)
+    return Series(series.at_us[inside], series.values[inside])
+
+
 def test_readings_that_cannot_matter_may_stay_unread(declared: FeatureSet) -> None:
     history = ragged_history(5)
     for origin in np.arange(30, 120, 7) * DAY_US:
-        since_us = needed_since_us(replace(history, readings={}), int(origin), declared)
-        cut = {
-            key: Series(
-                series.at_us[series.at_us > since_us], series.values[series.at_us > since_us]
-            )
-            for key, series in history.readings.items()
-        }
-        whole = build_features(history, np.array([origin]), declared)
-        part = build_features(replace(history, readings=cut), np.array([origin]), declared)
+        origins = np.array([origin, origin - 3 * DAY_US])
+        spans = needed_spans_us(replace(history, readings={}), origins, [declared])
+        cut = {key: within(series, spans) for key, series in history.readings.items()}
+        whole = build_features(history, origins, declared)
+        part = build_features(replace(history, readings=cut), origins, declared)
         np.testing.assert_array_equal(bits(whole), bits(part))
 
 

@@ -1,0 +1,27 @@
+"""Labels are recorded and models watched every night; created once, then edited in the database."""
+
+from django.apps.registry import Apps
+from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+
+
+def create_default(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    crontab_model = apps.get_model("django_celery_beat", "CrontabSchedule")
+    task_model = apps.get_model("django_celery_beat", "PeriodicTask")
+    # After the forecasts of the night: they are what is watched.
+    nightly, _ = crontab_model.objects.get_or_create(
+        minute="30", hour="1", day_of_week="*", day_of_month="*", month_of_year="*", timezone="UTC"
+    )
+    task_model.objects.get_or_create(
+        name="Watch every night",
+        defaults={"task": "maintenance.watch_all_sites", "crontab": nightly},
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("maintenance", "0003_the_loop_closes"),
+        ("django_celery_beat", "0019_alter_periodictasks_options"),
+    ]
+
+    operations = [migrations.RunPython(create_default, migrations.RunPython.noop)]
