@@ -266,7 +266,7 @@ class FeatureSet:
             yield FeatureSpec(f"error.{code}.{days:g}d", "event", code, "count", float(days))
         yield FeatureSpec(f"error.{code}.since", "event", code, "since")
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names in order."""
         return tuple(spec.name for spec in self.specs)

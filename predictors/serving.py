@@ -22,22 +22,22 @@ class Score:
     reasons: tuple[Reason, ...]
 
 
-def score(model: Model | Forecaster, x: Rows) -> list[Score]:
+def score(model: Model | Forecaster, x: Rows, *, reasons: bool = True) -> list[Score]:
     """One `Score` per row of ``x`` float32[n, p] (columns of the model's feature set).
 
-    Reasons come largest first, the base ahead of them; they sum to the row's log-odds. State
-    is ``not_enough_data`` when a model of readings is given a row without any, or when no
-    failure was ever seen; ``beyond_horizon`` when even P10 lies past the horizon.
+    Reasons come largest first, the base ahead of them; they sum to the row's log-odds. They take
+    half as long as the curve: ``reasons=False`` leaves them out. State is ``not_enough_data``
+    when a model of readings is given a row without any, or when no failure was ever seen;
+    ``beyond_horizon`` when even P10 lies past the horizon.
     """
     forecaster = model.forecaster if isinstance(model, Model) else model
     rows = forecaster.checked(x)
     blind = _blind(forecaster, rows)
     unseen = isinstance(model, Model) and model.card.failures == 0
+    told = map(_ranked, forecaster.reasons(rows)) if reasons else [()] * len(rows)
     return [
-        Score(curve, life := remaining_life(curve), _state(life, poor or unseen), _ranked(reasons))
-        for curve, poor, reasons in zip(
-            forecaster.forecast(rows), blind.tolist(), forecaster.reasons(rows), strict=True
-        )
+        Score(curve, life := remaining_life(curve), _state(life, poor or unseen), why)
+        for curve, poor, why in zip(forecaster.forecast(rows), blind.tolist(), told, strict=True)
     ]
 
 

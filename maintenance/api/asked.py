@@ -64,7 +64,7 @@ def _made(site: Site, body: AskForecast, *, now: dt.datetime) -> list[ForecastNo
         if now < asset.commissioned_at:
             raise Problem(422, "not_in_service", "The asset is not in service yet.")
         mode = mode_of(asset.asset_class, body.failure_mode)
-        return forecast.now_for(asset=asset, now=now, failure_mode=mode)
+        return forecast.now_for(asset=asset, now=now, failure_mode=mode, reasons=body.reasons)
     asset_class = AssetClass.objects.of_site(site).filter(code=body.asset_class).first()
     if asset_class is None:
         raise Problem(404, "no_asset_class", "The site has no class of assets of that code.")
@@ -73,6 +73,7 @@ def _made(site: Site, body: AskForecast, *, now: dt.datetime) -> list[ForecastNo
         features=body.features or {},
         now=now,
         failure_mode=mode_of(asset_class, body.failure_mode),
+        reasons=body.reasons,
     )
 
 

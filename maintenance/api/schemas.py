@@ -118,13 +118,15 @@ class TracedForecastOut(Schema):
 class AskForecast(Schema):
     """An asset as it is now; or a class of assets with the features of one of them.
 
-    A feature that is not given, or is null, counts as not measured.
+    A feature that is not given, or is null, counts as not measured. Without reasons the answer
+    comes sooner.
     """
 
     asset: str | None = None
     asset_class: str | None = None
     failure_mode: str | None = None
     features: dict[str, FiniteFloat | None] | None = None
+    reasons: bool = True
 
 
 class ForecastNowOut(Schema):

@@ -25,8 +25,8 @@ from maintenance.models import (
 from maintenance.operations import Fence, unfenced
 from maintenance.queries import artefacts, histories
 from predictors.features import build_features
-from predictors.schema import FeatureSet as Declaration
 from predictors.schema import Rows
+from predictors.select import Model
 from predictors.serving import Score, score
 
 MOST_REASONS = 12
@@ -73,19 +73,30 @@ def serve(
 
 
 def now_for(
-    *, asset: Asset, now: dt.datetime, failure_mode: FailureMode | None = None
+    *,
+    asset: Asset,
+    now: dt.datetime,
+    failure_mode: FailureMode | None = None,
+    reasons: bool = True,
 ) -> list[ForecastNow]:
     """What the serving models say of an asset at this moment; nothing is written.
 
     The same as `serve` would write for an instant that is now. Raises
     predictors.errors.ArtefactError where a model's files are not whole.
     """
-    versions = _serving(asset.asset_class_id, failure_mode)
-    declared = {one.feature_set_id: _declared(one) for one in versions}
+    serving = _serving(asset.asset_class_id, failure_mode)
+    declared = {
+        model.forecaster.feature_set.code_hash: model.forecaster.feature_set for _, model in serving
+    }
     origin_us = np.array([to_us(now)], dtype=np.int64)
     history = histories.of_asset(asset, as_of=now, feature_sets=list(declared.values()))
-    rows = {pk: build_features(history, origin_us, each) for pk, each in declared.items()}
-    return [_now(version, rows[version.feature_set_id], as_of=now) for version in versions]
+    rows = {key: build_features(history, origin_us, each) for key, each in declared.items()}
+    return [
+        _now(
+            version, model, rows[model.forecaster.feature_set.code_hash], as_of=now, reasons=reasons
+        )
+        for version, model in serving
+    ]
 
 
 def of_features(
@@ -94,46 +105,58 @@ def of_features(
     features: Mapping[str, float | None],
     now: dt.datetime,
     failure_mode: FailureMode | None = None,
+    reasons: bool = True,
 ) -> list[ForecastNow]:
     """What the serving models of a class say of features that somebody else computed.
 
     What is not given counts as not measured. Raises UnknownFeatures.
     """
-    versions = _serving(asset_class.pk, failure_mode)
-    names = {version.pk: _declared(version).names for version in versions}
-    unknown = sorted(set(features) - {name for each in names.values() for name in each})
+    serving = _serving(asset_class.pk, failure_mode)
+    unknown = set(features).difference(
+        *(model.forecaster.feature_set.names for _, model in serving)
+    )
     if unknown:
-        raise UnknownFeatures(unknown)
+        raise UnknownFeatures(sorted(unknown))
     given = {name: np.nan if value is None else value for name, value in features.items()}
     return [
         _now(
             version,
-            np.array([[given.get(name, np.nan) for name in names[version.pk]]], dtype=np.float32),
+            model,
+            _row(given, model.forecaster.feature_set.names),
             as_of=now,
+            reasons=reasons,
         )
-        for version in versions
+        for version, model in serving
     ]
 
 
-def _serving(asset_class_id: int, failure_mode: FailureMode | None) -> list[ModelVersion]:
-    champions = ModelVersion.objects.champions().select_related("failure_mode", "feature_set")
+def _row(given: Mapping[str, float], names: Sequence[str]) -> Rows:
+    return np.array([[given.get(name, np.nan) for name in names]], dtype=np.float32)
+
+
+def _serving(
+    asset_class_id: int, failure_mode: FailureMode | None
+) -> list[tuple[ModelVersion, Model]]:
+    """What serves, with what it is made of: kept in memory, so that a request reads one row each.
+
+    The documents of a version are long and no answer needs them.
+    """
+    champions = ModelVersion.objects.champions().defer("profile", "metrics", "life")
     found = champions.filter(failure_mode__asset_class=asset_class_id)
     if failure_mode is not None:
         found = found.filter(failure_mode=failure_mode)
-    return list(found.order_by("failure_mode__code"))
+    served = found.select_related("failure_mode").order_by("failure_mode__code")
+    return [(version, artefacts.remembered(version)) for version in served]
 
 
-def _declared(version: ModelVersion) -> Declaration:
-    return Declaration.from_dict(version.feature_set.declaration)
-
-
-def _now(version: ModelVersion, row: Rows, *, as_of: dt.datetime) -> ForecastNow:
-    model = artefacts.remembered(version)
+def _now(
+    version: ModelVersion, model: Model, row: Rows, *, as_of: dt.datetime, reasons: bool
+) -> ForecastNow:
     values = zip(model.forecaster.feature_set.names, row[0].tolist(), strict=True)
     return ForecastNow(
         version=version,
         as_of=as_of,
-        answer=score(model, row)[0],
+        answer=score(model, row, reasons=reasons)[0],
         features={name: value if np.isfinite(value) else None for name, value in values},
     )
 

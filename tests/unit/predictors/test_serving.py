@@ -24,6 +24,14 @@ def test_a_worn_asset_has_days_left_and_reasons(seal_model: Model, seals: Datase
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_reasons_that_nobody_asks_for_are_not_computed(seal_model: Model, seals: Dataset) -> None:
+    whole, spared = (score(seal_model, seals.x[:2], reasons=asked) for asked in (True, False))
+    assert all(one.reasons for one in whole)
+    assert not any(one.reasons for one in spared)
+    assert [one.curve.risk.tolist() for one in whole] == [one.curve.risk.tolist() for one in spared]
+    assert [one.state for one in whole] == [one.state for one in spared]
+
+
 def test_a_new_asset_lives_beyond_the_horizon(seal_model: Model, seals: Dataset) -> None:
     column = seals.names.index("seal.age")
     young = np.flatnonzero((seals.x[:, column] < 10) & (seals.duration_days > 60))
