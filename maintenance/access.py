@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, Literal, Protocol, TypeVar, cast
 
@@ -15,7 +15,7 @@ from maintenance.choices import Permission
 from maintenance.models import Site, User
 
 V = TypeVar("V", bound=Callable[..., HttpResponseBase])
-Access = Permission | Literal["public", "signed-in", "token"]
+Access = Permission | Literal["public", "signed-in", "token", "every-site"]
 
 
 class SiteRequest(HttpRequest):
@@ -28,6 +28,8 @@ class SiteRequest(HttpRequest):
 
 class Marked(Protocol):
     access: Access
+    one_of: frozenset[Permission]
+    """Of "every-site": which permissions open it."""
 
 
 def requires(permission: Permission) -> Callable[[V], V]:
@@ -43,6 +45,30 @@ def requires(permission: Permission) -> Callable[[V], V]:
         return _marked(cast("V", guarded), permission)
 
     return mark
+
+
+def requires_everywhere(*one_of: Permission) -> Callable[[V], V]:
+    """For what all sites share: 403 unless the user holds one of them at each of the sites."""
+
+    def mark(view: V) -> V:
+        @wraps(view)
+        def guarded(request: SiteRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not held_everywhere(request.user, one_of):
+                raise PermissionDenied
+            return view(request, *args, **kwargs)
+
+        cast("Marked", guarded).one_of = frozenset(one_of)
+        return _marked(cast("V", guarded), "every-site")
+
+    return mark
+
+
+def held_everywhere(user: User, one_of: Collection[Permission]) -> bool:
+    """Nobody holds anything while there is no site."""
+    trusted = set[int]()
+    for permission in one_of:
+        trusted |= set(Site.objects.for_user(user, permission).values_list("pk", flat=True))
+    return bool(trusted) and not Site.objects.exclude(pk__in=trusted).exists()
 
 
 def signed_in(view: V) -> V:

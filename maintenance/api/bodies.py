@@ -24,11 +24,11 @@ def json_body(request: HttpRequest) -> bytes:
     try:
         body = request.body
     except RequestDataTooBig:
-        raise _too_large() from None
+        raise too_large() from None
     except UnreadablePostError:
         raise Problem(422, "broken_body", "The request ended before its body did.") from None
     if len(body) > settings.MAX_BODY_BYTES:
-        raise _too_large()
+        raise too_large()
     return _unpacked(body) if packing == "gzip" else body
 
 
@@ -40,12 +40,12 @@ def _unpacked(body: bytes) -> bytes:
     except zlib.error:
         raise Problem(422, "broken_gzip", "The body is not gzip.") from None
     if len(data) > settings.MAX_BODY_BYTES:
-        raise _too_large()
+        raise too_large()
     if not stream.eof or stream.unused_data:
         raise Problem(422, "broken_gzip", "The packed body is cut off, or more follows it.")
     return data
 
 
-def _too_large() -> Problem:
+def too_large() -> Problem:
     most = settings.MAX_BODY_BYTES // (1024 * 1024)
     return Problem(413, "too_large", f"The body is larger than {most} MB: send it in parts.")

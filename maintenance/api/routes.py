@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver
 from django.utils import timezone
 from ninja import NinjaAPI, Query
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
+from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from maintenance.access import by_token, public, signed_in
 from maintenance.api import asked, describe
+from maintenance.api.bodies import json_body, too_large
 from maintenance.api.schemas import (
     AskForecast,
     AssetOut,
@@ -54,6 +58,13 @@ class ByToken(HttpBearer):
         return self(request)
 
 
+class Bodies(Parser):
+    """Bodies are read as those of readings are: the same limits, the same refusals."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        return json.loads(json_body(request))
+
+
 class DocsPage(DocsBase):
     """The description as a page of our own: it needs no script and nothing from elsewhere."""
 
@@ -90,6 +101,7 @@ api = Api(
     version="1",
     urls_namespace="api",
     docs=DocsPage(),
+    parser=Bodies(),
     description="Send readings; read assets, forecasts, work orders and the schedule.",
 )
 
@@ -97,6 +109,7 @@ _ASSETS = ByToken(TokenScope.READ_ASSETS)
 _WORK = ByToken(TokenScope.READ_WORK)
 _IMPORTS = ByToken(TokenScope.WRITE_READINGS, TokenScope.READ_ASSETS)
 _REFUSED: dict[int, Any] = {401: Problem, 403: Problem, 422: Problem}
+_BODY_REFUSED: dict[int, Any] = {413: Problem, 415: Problem}
 
 
 @api.exception_handler(Refusal)
@@ -107,6 +120,20 @@ def _refused(_request: HttpRequest, refusal: Refusal) -> HttpResponse:
 @api.exception_handler(AuthenticationError)
 def _unknown(_request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
     return Refusal(401, "no_token", "Send the header Authorization: Bearer vg_…").response()
+
+
+@api.exception_handler(HttpError)
+def _unreadable(_request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Ninja wraps whatever the parser of bodies raises."""
+    refusal = error.__cause__
+    if not isinstance(refusal, Refusal):
+        refusal = Refusal(422, "malformed_json", f"The body is not JSON: {refusal}"[:240])
+    return refusal.response()
+
+
+@api.exception_handler(RequestDataTooBig)
+def _too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    return too_large().response()
 
 
 @api.exception_handler(ValidationError)
@@ -177,7 +204,14 @@ def latest_forecasts(request: HttpRequest, asset: str, failure_mode: str | None 
 @api.post(
     "/forecasts",
     auth=_ASSETS,
-    response={200: list[ForecastNowOut], 404: Problem, 409: Problem, 503: Problem, **_REFUSED},
+    response={
+        200: list[ForecastNowOut],
+        404: Problem,
+        409: Problem,
+        503: Problem,
+        **_REFUSED,
+        **_BODY_REFUSED,
+    },
     tags=["forecasts"],
 )
 def forecast_now(request: HttpRequest, body: AskForecast) -> Any:

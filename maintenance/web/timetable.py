@@ -20,11 +20,12 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 from django_celery_beat.models import PeriodicTask
 
-from maintenance.access import SiteRequest, requires, signed_in
+from maintenance.access import SiteRequest, held_everywhere, requires, requires_everywhere
 from maintenance.choices import Permission
 from maintenance.flow import timetable as flow
-from maintenance.models import Site, User
+from maintenance.models import Site
 
+# One timetable serves all sites: who edits it answers for each of them.
 MAY_EDIT = (Permission.ADMINISTER, Permission.MANAGE_MODELS)
 WORDS = {
     flow.SWEEP: gettext_lazy("Look for work left lying"),
@@ -101,15 +102,15 @@ def timetable(request: SiteRequest) -> HttpResponse:
     context = {
         "now": now,
         "rows": [_row(task, now) for task in _tasks()],
-        "may_edit": _may_edit(request.user),
+        "may_edit": held_everywhere(request.user, MAY_EDIT),
     }
     return render(request, "timetable/list.html", context)
 
 
-@signed_in
+@requires_everywhere(*MAY_EDIT)
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: SiteRequest, pk: int) -> HttpResponse:
-    if request.site is None or not _may_edit(request.user):
+    if request.site is None:
         raise PermissionDenied
     task = get_object_or_404(_tasks(), pk=pk)
     form = WhenForm(request.POST or None, initial=_initial(task))
@@ -140,14 +141,6 @@ def _saved(request: SiteRequest, site: Site, task: PeriodicTask, form: WhenForm)
 def _tasks() -> QuerySet[PeriodicTask]:
     ours: QuerySet[PeriodicTask] = PeriodicTask.objects.filter(task__startswith=flow.OURS)
     return ours.select_related("interval", "crontab").order_by("name")
-
-
-def _may_edit(user: User) -> bool:
-    """One timetable serves all sites: who edits it answers for each of them."""
-    trusted = set[int]()
-    for permission in MAY_EDIT:
-        trusted |= set(Site.objects.for_user(user, permission).values_list("pk", flat=True))
-    return bool(trusted) and not Site.objects.exclude(pk__in=trusted).exists()
 
 
 def _row(task: PeriodicTask, now: dt.datetime) -> Row:

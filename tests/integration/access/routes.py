@@ -11,6 +11,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import PeriodicTask
 
+from maintenance.choices import Permission
 from maintenance.models import Import, ModelVersion, ReportPhoto
 from tests.plants import Plant
 
@@ -20,12 +21,16 @@ PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|\^?\(\?P<(\w+)>[^)]*\)|\$$")
 
 @dataclass(frozen=True)
 class Route:
-    """`access` is the mark of the view; "superuser" for the admin's; None when nobody gave one."""
+    """`access` is the mark of the view; "superuser" for the admin's; None when nobody gave one.
+
+    `one_of`: the permissions of which an "every-site" route wants one, at each site.
+    """
 
     name: str
     path: str
     parameters: tuple[str, ...]
     access: str | None
+    one_of: frozenset[Permission] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.name} (/{self.path})"
@@ -193,4 +198,5 @@ def _route(
         path=path,
         parameters=parameters,
         access=str(getattr(entry.callback, "access", "") or "") or access,
+        one_of=getattr(entry.callback, "one_of", frozenset()),
     )

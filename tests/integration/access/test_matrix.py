@@ -23,7 +23,8 @@ from tests.integration.access.routes import Route, routes
 
 pytestmark = pytest.mark.django_db
 
-KINDS = ("public", "signed-in", "token", "superuser", *Permission.values)
+KINDS = ("public", "signed-in", "token", "every-site", "superuser", *Permission.values)
+PEOPLE = ("signed-in", "every-site", *Permission.values)
 DONE = (*range(200, 400), 409, 412, 422)
 NO_SUCH_METHOD = 405
 ALL = routes()
@@ -110,8 +111,7 @@ def test_a_parameter_without_a_row_that_stands_for_it_is_named(two):
 
 
 def test_without_signing_in_only_public_routes_open(two):
-    closed = of("signed-in", *Permission.values)
-    check(two, two.client(), closed, lambda answer: answer.asks_to_sign_in)
+    check(two, two.client(), of(*PEOPLE), lambda answer: answer.asks_to_sign_in)
 
 
 def test_public_routes_open_to_anybody(two):
@@ -124,7 +124,7 @@ def test_public_routes_open_to_anybody(two):
 @pytest.mark.parametrize("role", Role)
 def test_a_role_opens_what_it_may_is_refused_the_rest_and_sees_its_own_site_alone(two, role):
     client, wrong = two.client(role), []
-    for route in of("signed-in", *Permission.values):
+    for route in of(*PEOPLE):
         for method in ("get", "post"):
             answer = call(client, method, route.url(two.north))
             if answer.status not in (*expected(route, role), NO_SUCH_METHOD):
@@ -152,6 +152,22 @@ def test_a_row_of_another_site_is_not_there(two, role):
     check(two, client, others, status(403), plant=two.south)
 
 
+@pytest.mark.parametrize("role", Role)
+def test_what_all_sites_share_opens_to_who_holds_a_permission_for_it_at_each(two, role):
+    user = User.objects.create_user("everywhere")
+    _give(user, two.north, role)
+    _give(user, two.south, role)
+    for route in of("every-site"):
+        right = DONE if route.one_of & ROLE_PERMISSIONS[role] else (403,)
+        check(two, two.client(user=user), [route], status(*right))
+
+
+def test_what_all_sites_share_is_closed_to_every_role_of_one_site(two):
+    user = User.objects.create_user("local")
+    _give(user, two.north, *Role)
+    check(two, two.client(user=user), of("every-site"), status(403))
+
+
 def test_pages_for_everybody_signed_in_open_to_a_planner(two):
     chosen = [route for route in of("signed-in") if route.name != "site"]
     check(two, two.client(Role.PLANNER), chosen, status(*DONE))
@@ -173,7 +189,7 @@ def test_somebody_without_any_site_sees_empty_pages_and_no_row(two):
     check(two, client, (r for r in of("signed-in") if r.is_about_a_row), status(404))
     pages = [r for r in of("signed-in") if not r.is_about_a_row and r.name != "site"]
     check(two, client, pages, status(200))
-    check(two, client, of(*Permission.values), status(403))
+    check(two, client, of("every-site", *Permission.values), status(403))
 
 
 def test_another_site_cannot_be_chosen(two):

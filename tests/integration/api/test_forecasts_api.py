@@ -78,6 +78,16 @@ def test_the_answer_is_what_the_night_would_have_written(trained: Plant) -> None
         assert str(list(made.features.values())).replace("None", "nan") == str(row)
 
 
+def test_without_reasons_the_rest_of_the_answer_is_the_same(trained: Plant) -> None:
+    body = {"asset_class": "pump", "features": {"bearing.age": 10}}
+    told, short = post(body).json(), post(body | {"reasons": False}).json()
+    for whole, spared in zip(told, short, strict=True):
+        assert whole["reasons"]
+        assert spared["reasons"] == []
+        assert {**whole, "reasons": [], "as_of": spared["as_of"]} == spared
+    assert post({"asset": "P-1", "reasons": False}).json()[0]["reasons"] == []
+
+
 def test_features_that_are_given_are_foreseen_without_an_asset(trained: Plant) -> None:
     body = {"asset_class": "pump", "failure_mode": "bearing", "features": {"bearing.age": 10}}
     [young] = post(body).json()
@@ -98,6 +108,10 @@ def test_features_that_are_given_are_foreseen_without_an_asset(trained: Plant) -
         ({"asset_class": "pump", "features": {"colour": 1}}, 422, "unknown_features"),
         ({"asset_class": "pump", "features": {"bearing.age": "old"}}, 422, "wrong_parameter"),
         ('{"asset_class": "pump", "features": {"bearing.age": NaN}}', 422, "wrong_parameter"),
+        ("", 422, "wrong_parameter"),
+        ("{asset: P-1}", 422, "malformed_json"),
+        ("[" * 100_000, 422, "malformed_json"),
+        ("[]", 422, "wrong_parameter"),
     ],
 )
 def test_what_makes_no_sense_is_refused_by_name(
@@ -105,6 +119,25 @@ def test_what_makes_no_sense_is_refused_by_name(
 ) -> None:
     answer = post(body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_a_form_is_no_question(plant: Plant) -> None:
+    answer = Client().post(
+        "/api/v1/forecasts", {"asset": "P-1"}, headers={"authorization": f"Bearer {SECRET}"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (415, "wrong_type")
+
+
+def test_a_body_beyond_the_limit_is_not_read(plant: Plant, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = settings.MAX_BODY_BYTES = 1000
+    answer = post({"asset": "P" * 1000})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+def test_who_may_not_ask_is_told_so_before_the_body_is_read(plant: Plant) -> None:
+    assert post("{asset: P-1}", secret="vg_unknown").status_code == 401
+    ApiTokenFactory.create(site=plant.site, secret="vg_none", scopes=[])
+    assert post("{asset: P-1}", secret="vg_none").status_code == 403
 
 
 def test_without_a_model_the_answer_says_so(plant: Plant) -> None:
