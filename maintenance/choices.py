@@ -134,7 +134,7 @@ class AsFound(models.TextChoices):
 
 class StockMove(models.TextChoices):
     COUNT = "count", _("Counted")
-    RECEIPT = "receipt", _("Received")
+    RECEIPT = "receipt", pgettext_lazy("stock", "Received")
     ISSUE = "issue", _("Used")
 
 
@@ -179,7 +179,7 @@ class ServingStart(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    FAILED = "failed", _("Failed")
+    FAILED = "failed", pgettext_lazy("outcome", "Failed")
     SURVIVED = "survived", _("Survived")
     CENSORED = "censored", _("Censored: renewed before anybody could know")
 
