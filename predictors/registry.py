@@ -63,6 +63,16 @@ def write_folder(contents: Mapping[str, bytes], folder: Path) -> Manifest:
     return manifest
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, whole or not at all: it steps aside before its files go."""
+    aside = folder.with_name(f".{folder.name.lstrip('.')}-gone")
+    try:
+        folder.rename(aside)
+    except FileNotFoundError:
+        return
+    shutil.rmtree(aside, ignore_errors=True)
+
+
 def load(folder: Path) -> Model:
     """Read back `save`.
 

@@ -194,6 +194,9 @@ class ModelVersionQuerySet(SiteScopedQuerySet["ModelVersion"]):
     def champions(self) -> Self:
         return self.filter(state=ModelState.CHAMPION)
 
+    def with_files(self) -> Self:
+        return self.exclude(artefact="")
+
 
 class ModelVersion(SiteScoped):
     """One fitted forecaster of one failure mode, with its evidence."""
@@ -239,6 +242,11 @@ class ModelVersion(SiteScoped):
 
     def __str__(self) -> str:
         return f"{self.failure_mode} v{self.version}"
+
+    @property
+    def may_serve(self) -> bool:
+        """It does not yet, and its files are still kept."""
+        return self.state != ModelState.CHAMPION and bool(self.artefact)
 
 
 class ForecastQuerySet(SiteScopedQuerySet["Forecast"]):

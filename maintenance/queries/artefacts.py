@@ -9,7 +9,7 @@ from django.conf import settings
 
 from maintenance.models import ModelVersion
 from predictors import registry
-from predictors.errors import ArtefactCorrupt
+from predictors.errors import ArtefactCorrupt, ArtefactMissing
 from predictors.select import Model
 
 KEPT_IN_MEMORY = 64
@@ -31,6 +31,8 @@ def _remembered(folder: Path, sha256: str) -> Model:
 
 
 def _read(folder: Path, sha256: str) -> Model:
+    if folder == settings.ARTEFACTS_DIR:
+        raise ArtefactMissing("the files of that version are no longer kept")
     if registry.read_manifest(folder).artefact_hash != sha256:
         raise ArtefactCorrupt(f"{folder.name}: the manifest is not the registered one")
     return registry.load(folder)

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from maintenance import tasks
 from maintenance.access import SiteRequest, requires
-from maintenance.choices import ModelState, OperationKind, Permission
+from maintenance.choices import OperationKind, Permission
 from maintenance.flow import retrain
 from maintenance.instants import local_midnight
 from maintenance.models import FailureMode, ModelVersion, Operation, Site
@@ -123,9 +123,14 @@ def roll_back(request: SiteRequest, pk: int) -> HttpResponse:
             by=request.user,
             now=timezone.now(),
             reason=form.cleaned_data["reason"],
+            to=_expected(request, mode),
         )
     except retrain.NothingBefore:
         messages.error(request, _("No version served before this one."))
+    except retrain.AlreadyServes:
+        messages.info(request, _("This version serves already."))
+    except retrain.ServesAnother:
+        messages.error(request, _("What serves has changed meanwhile: look again."))
     except ArtefactError:
         messages.error(request, _("The files of that version are not whole: it cannot serve."))
     else:
@@ -153,7 +158,7 @@ def version(request: SiteRequest, pk: int) -> HttpResponse:
         "features": queries.features(found),
         "servings": found.servings.select_related("by").order_by("-pk"),
         "forecasts": queries.newest_forecasts(found),
-        "may_promote": may_manage and found.state != ModelState.CHAMPION,
+        "may_promote": may_manage and found.may_serve,
         "form": ReasonForm(auto_id="promote-%s"),
     }
     return render(request, "models/version.html", context)
@@ -211,6 +216,12 @@ def _mode(request: SiteRequest, pk: int) -> FailureMode:
 
 def _version(request: SiteRequest, pk: int) -> ModelVersion:
     return get_object_or_404(queries.versions(request.user), pk=pk)
+
+
+def _expected(request: SiteRequest, mode: FailureMode) -> ModelVersion | None:
+    """The version that the page named on its button."""
+    number = request.POST.get("to", "")
+    return get_object_or_404(mode.model_versions, version=number) if number.isdecimal() else None
 
 
 def _may_manage(request: SiteRequest, site: Site) -> bool:

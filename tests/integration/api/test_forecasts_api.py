@@ -13,7 +13,9 @@ from django.utils import timezone
 
 from maintenance.choices import TokenScope
 from maintenance.flow import featurize, forecast, retrain
+from maintenance.flow.retrain import judging
 from maintenance.models import Forecast, ModelVersion
+from predictors import gate
 from tests.factories import SECRET, ApiTokenFactory
 from tests.plants import MONDAY, Plant, tiny, with_history
 
@@ -163,8 +165,8 @@ def test_a_broken_artefact_is_refused_and_never_served(trained: Plant, artefacts
 
 
 def test_a_rollback_counts_from_the_next_request_on(plant: Plant, monkeypatch: Any) -> None:
-    passed = retrain.gate.Verdict(promoted=True, reason="not worse")
-    monkeypatch.setattr(retrain, "_verdict", lambda *_: passed)
+    passed = gate.Verdict(promoted=True, reason="not worse")
+    monkeypatch.setattr(judging, "verdict", lambda *_: passed)
     for days in (10, 0):
         retrain.train(site=plant.site, as_of=MONDAY - days * DAY, now=MONDAY)
     body = {"asset": "P-1", "failure_mode": "bearing"}

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from maintenance.choices import ModelState, Role, ServingStart, Trigger, Verdict
 from maintenance.flow import featurize, forecast, retrain
+from maintenance.flow.retrain import judging
 from maintenance.models import (
     AuditEntry,
     DatasetVersion,
@@ -64,7 +65,7 @@ def servings(mode: str = "bearing") -> list[tuple[int, str, bool]]:
 def lenient(monkeypatch) -> None:
     """The gate lets everything through: what happens after it is what is tested."""
     passed = gate.Verdict(promoted=True, reason="not worse")
-    monkeypatch.setattr(retrain, "_verdict", lambda *_: passed)
+    monkeypatch.setattr(judging, "verdict", lambda *_: passed)
 
 
 @pytest.fixture
@@ -187,7 +188,7 @@ def test_where_nothing_served_the_baseline_stands_in_for_a_loser(plant, monkeypa
     lost = gate.Verdict(promoted=False, reason="costs 9 an asset-year, the baseline 8")
     won = gate.Verdict(promoted=True, reason="the baseline itself")
     verdicts = iter([lost, won, won])
-    monkeypatch.setattr(retrain, "_verdict", lambda *_: next(verdicts))
+    monkeypatch.setattr(judging, "verdict", lambda *_: next(verdicts))
     train(plant)
     assert [run.verdict for run in runs()] == ["rejected", "promoted"]
     assert champion().version == 2
@@ -199,7 +200,7 @@ def test_a_verdict_found_against_another_champion_does_not_count(plant, monkeypa
     train(plant, MONDAY - 20 * DAY)
     train(plant, MONDAY - 20 * DAY)
     passed = gate.Verdict(promoted=True, reason="not worse")
-    monkeypatch.setattr(retrain, "_verdict", lambda *_: passed)
+    monkeypatch.setattr(judging, "verdict", lambda *_: passed)
     second = ModelVersion.objects.get(failure_mode__code="bearing", version=2)
 
     def meanwhile(done, total, note):
@@ -233,7 +234,12 @@ def test_training_tells_how_far_it_is(plant):
 
 def test_a_plant_without_assets_or_failure_modes_has_nothing_to_learn(artefacts):
     plant = tiny(register={"asset_classes": REGISTER["asset_classes"]})
-    assert train(plant) == {"models": []}
+    assert train(plant) == {"models": [], "never_watched": []}
+
+
+def test_failure_modes_that_no_asset_was_watched_for_are_told(artefacts):
+    plant = tiny(register={name: REGISTER[name] for name in ("asset_classes", "failure_modes")})
+    assert train(plant) == {"models": [], "never_watched": ["bearing", "seal"]}
 
 
 def test_a_run_that_was_overtaken_leaves_what_served_as_it_was(three):
@@ -327,3 +333,24 @@ def test_a_champion_from_before_servings_were_kept_can_be_returned_to(plant, len
     retrain.roll_back(failure_mode=plant.mode("bearing"), by=None, now=MONDAY, reason="back")
     assert champion().state == ModelState.CHAMPION
     assert champion().version == 1
+
+
+def test_a_rollback_that_comes_twice_goes_back_once(three):
+    second = ModelVersion.objects.get(failure_mode__code="bearing", version=2)
+    asked = {"failure_mode": three.mode("bearing"), "by": None, "now": MONDAY, "reason": "worse"}
+    retrain.roll_back(**asked, to=second)
+    with pytest.raises(retrain.AlreadyServes):
+        retrain.roll_back(**asked, to=second)
+    assert champion() == second
+
+
+def test_a_rollback_from_a_version_that_no_longer_serves_is_refused(three):
+    first, second = ModelVersion.objects.filter(failure_mode__code="bearing", version__lt=3)[::-1]
+    asked = {"failure_mode": three.mode("bearing"), "by": None, "now": MONDAY, "reason": "worse"}
+    with pytest.raises(retrain.ServesAnother):
+        retrain.roll_back(**asked, to=first)
+    retrain.promote(model_version=second, by=None, now=MONDAY, reason="by somebody else")
+    before = servings()
+    with pytest.raises(retrain.ServesAnother):
+        retrain.roll_back(**asked, to=first)
+    assert servings() == before

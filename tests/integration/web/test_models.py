@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from maintenance.choices import OperationKind, Role
 from maintenance.flow import featurize, forecast, retrain
+from maintenance.flow.retrain import judging
 from maintenance.models import AuditEntry, FailureMode, ModelVersion, Operation, Serving
 from predictors import gate
 from tests.plants import MONDAY, Plant, tiny, with_history
@@ -28,7 +29,7 @@ def plant(settings: Any, tmp_path: Path, monkeypatch: Any) -> Plant:
     settings.ARTEFACTS_DIR = tmp_path
     plant = with_history(assets=4, days=90)
     passed = gate.Verdict(promoted=True, reason="not worse than the champion: 900 against 1,000")
-    monkeypatch.setattr(retrain, "_verdict", lambda *_: passed)
+    monkeypatch.setattr(judging, "verdict", lambda *_: passed)
     for at in (MONDAY - 10 * DAY, MONDAY):
         retrain.train(site=plant.site, as_of=at, now=at)
         told = {"site": plant.site, "as_of": [at], "now": at}

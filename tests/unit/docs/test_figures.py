@@ -7,6 +7,7 @@ import pytest
 from maintenance import operations
 from maintenance.choices import Criticality, Priority
 from maintenance.flow import advise
+from maintenance.flow.retrain import pruning
 from maintenance.queries import problem
 from maintenance.queries.words import RISK_BANDS
 from predictors import select, weibull
@@ -14,7 +15,9 @@ from predictors.dataset import REPAIR_LIMIT_DAYS
 from predictors.periods import DEFAULT_EDGES_DAYS
 from tests.unit.docs.documents import read, rows
 
-RISK, MONEY, WORK = (read(f"docs/explanation/{page}.md") for page in ("risk", "money", "long-work"))
+RISK, MONEY, WORK, MODELS = (
+    read(f"docs/explanation/{page}.md") for page in ("risk", "money", "long-work", "models")
+)
 
 
 def words(text: str) -> str:
@@ -38,6 +41,7 @@ def words(text: str) -> str:
         (MONEY, f"left in peace for {advise.QUIET_AFTER_DISMISSAL.days} days"),
         (MONEY, f"urgent from a 14-day risk of {advise.URGENT_RISK:.0%}".replace("%", " %")),
         (MONEY, f"high from {advise.HIGH_RISK:.0%}".replace("%", " %")),
+        (MODELS, f"the newest {pruning.REJECTED_KEPT} keep theirs"),
         (MONEY, {7: "counts as seven days after the end"}[problem.DAYS_LATER]),
     ],
 )

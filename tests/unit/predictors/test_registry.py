@@ -8,7 +8,7 @@ import pytest
 from predictors import constant, logistic, weibull
 from predictors.dataset import Dataset
 from predictors.errors import ArtefactCorrupt, ArtefactMissing, ArtefactUnknown
-from predictors.registry import load, read_manifest, save
+from predictors.registry import load, read_manifest, remove_folder, save
 from predictors.select import Model
 from predictors.serving import score
 
@@ -117,3 +117,12 @@ def test_the_artefact_hash_tells_models_apart(
     other = save(replace(seal_model, forecaster=weibull.fit(seals)), tmp_path / "c")
     assert one.artefact_hash == same.artefact_hash == read_manifest(tmp_path / "a").artefact_hash
     assert other.artefact_hash != one.artefact_hash
+
+
+def test_a_removed_folder_is_gone_and_may_be_removed_again(
+    seal_model: Model, tmp_path: Path
+) -> None:
+    save(seal_model, tmp_path / "one")
+    remove_folder(tmp_path / "one")
+    assert not list(tmp_path.iterdir())
+    remove_folder(tmp_path / "one")
