@@ -97,7 +97,7 @@ def _corrected(
         installed_at__gt=OuterRef("as_of"),
     )
     labelled = _forecasts(site, as_of=as_of).exclude(label=None)
-    told = labelled.filter(Exists(failed) | Exists(renewed))
+    told = labelled.filter(Exists(failed) | Exists(renewed)).select_related("label")
     for forecast in told.iterator():
         found, label = _outcome(forecast, facts, as_of=as_of), forecast.label
         if found is not None and (found.outcome, found.observed_days) != (
@@ -112,7 +112,7 @@ def _corrected(
 def _forecasts(site: Site, *, as_of: dt.datetime) -> ForecastQuerySet:
     """All that an outcome needs, without the curves."""
     made = Forecast.objects.filter(asset__site=site, as_of__lt=as_of)
-    return made.only("asset_id", "failure_mode_id", "as_of", "horizon_days").order_by("pk")
+    return made.defer("risk", "risk_low", "risk_high", "reasons").order_by("pk")
 
 
 def _outcome(forecast: Forecast, facts: _Facts, *, as_of: dt.datetime) -> _Found | None:

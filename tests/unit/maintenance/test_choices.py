@@ -44,5 +44,9 @@ def test_every_state_of_a_work_order_says_where_it_may_go():
     assert all(state not in moves for state, moves in WORK_ORDER_MOVES.items())
 
 
-def test_open_work_is_all_that_is_not_dismissed():
-    assert set(WorkOrderState) - set(OPEN_WORK_ORDER_STATES) == {WorkOrderState.DISMISSED}
+def test_work_is_open_until_it_is_done_cancelled_or_dismissed():
+    assert set(WorkOrderState) - set(OPEN_WORK_ORDER_STATES) == {
+        WorkOrderState.DONE,
+        WorkOrderState.CANCELLED,
+        WorkOrderState.DISMISSED,
+    }
