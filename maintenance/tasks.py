@@ -44,9 +44,12 @@ def request_import(
 
 
 def request_training(
-    *, site: Site, by: User | None, now: dt.datetime, trigger: Trigger = Trigger.BUTTON
+    *, site: Site, by: User | None, now: dt.datetime, trigger: Trigger
 ) -> Operation:
-    """Train a challenger of every failure mode of the site; one at a time."""
+    """Train a challenger of every failure mode of the site; one at a time.
+
+    `trigger`: why now. It stands in the operation's arguments, and in the runs it leads to.
+    """
     arguments = {"as_of": now.isoformat(), "trigger": trigger.value}
     return operations.request(
         site=site, kind=OperationKind.TRAIN, arguments=arguments, by=by, now=now
@@ -93,6 +96,7 @@ def request_loop(
     """
     arguments = {
         "as_of": as_of.isoformat(),
+        "trigger": Trigger.BUTTON.value,
         "publish": publish,
         "seconds": seconds,
         "replay_days": list(replay_days),
@@ -163,7 +167,7 @@ def _train(run: Run) -> None:
             site=_site(run),
             as_of=_as_of(run),
             now=run.clock(),
-            trigger=Trigger(run.arguments.get("trigger", Trigger.BUTTON)),
+            trigger=Trigger(run.arguments["trigger"]),
             threads=settings.THREADS,
             report=run.report,
             fence=fence,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from maintenance import tasks
 from maintenance.access import SiteRequest, requires
-from maintenance.choices import OperationKind, Permission
+from maintenance.choices import OperationKind, Permission, Trigger
 from maintenance.flow import retrain
 from maintenance.instants import local_midnight
 from maintenance.models import FailureMode, ModelVersion, Operation, Site
@@ -63,7 +63,9 @@ def train(request: SiteRequest) -> HttpResponse:
     site = request.site
     if site is None or not _may_manage(request, site):
         raise Http404
-    asked = tasks.request_training(site=site, by=request.user, now=timezone.now())
+    asked = tasks.request_training(
+        site=site, by=request.user, now=timezone.now(), trigger=Trigger.BUTTON
+    )
     if request.htmx:
         return render(request, "operations/operation.html#progress", _progress(asked))
     return redirect("operation", asked.pk)

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 
 from maintenance import operations, tasks
-from maintenance.choices import OperationKind, OperationState
+from maintenance.choices import OperationKind, OperationState, Trigger
 from maintenance.models import Operation
 from maintenance.operations import Overtaken
 from tests.factories import SiteFactory, UserFactory
@@ -34,13 +34,15 @@ def stages(monkeypatch) -> dict:
 
 
 def ask(**more) -> Operation:
-    return tasks.request_training(site=SiteFactory(), by=None, now=START, **more)
+    return tasks.request_training(
+        site=SiteFactory(), by=None, now=START, trigger=Trigger.BUTTON, **more
+    )
 
 
 def test_what_is_asked_for_is_recorded_with_who_and_when():
     site, user = SiteFactory(), UserFactory()
     asked = [
-        tasks.request_training(site=site, by=user, now=START),
+        tasks.request_training(site=site, by=user, now=START, trigger=Trigger.BUTTON),
         tasks.request_forecast(site=site, by=user, now=START),
         tasks.request_watch(site=site, by=user, now=START),
         tasks.request_schedule(site=site, by=user, now=START),
@@ -50,6 +52,23 @@ def test_what_is_asked_for_is_recorded_with_who_and_when():
     assert {each.kind for each in asked} == set(OperationKind)
     assert {(each.requested_by, each.recorded_at) for each in asked} == {(user, START)}
     assert asked[-1].key == "7"
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_a_training_says_why_it_was_asked_for(monkeypatch, trigger):
+    """The stage is told what stands in the operation, and guesses nothing."""
+    told = []
+    monkeypatch.setattr(tasks.retrain, "train", lambda **given: told.append(given["trigger"]))
+    operation = tasks.request_training(site=SiteFactory(), by=None, now=START, trigger=trigger)
+    assert operation.arguments["trigger"] == trigger.value
+    assert tasks.perform(operation_id=operation.pk, clock=Clock())
+    assert told == [trigger]
+
+
+def test_the_timetable_says_that_it_asks():
+    SiteFactory()
+    tasks.train_all_sites()
+    assert Operation.objects.get().arguments["trigger"] == "timetable"
 
 
 def test_a_stage_that_ends_well_ends_the_operation(stages):
