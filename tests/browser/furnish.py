@@ -27,9 +27,10 @@ from maintenance.models import (
     User,
     WorkOrder,
 )
+from tests.browser import furnish_loop
 
 SOLVER_SECONDS = 5.0
-NEWCOMER, GUEST = "newcomer", "guest"
+NEWCOMER, GUEST, TRAINEE = "newcomer", "guest", "trainee"
 READINGS = """\
 asset,point,at,value
 {asset},{point},{at},2.4
@@ -48,8 +49,9 @@ def main() -> None:
     _decide(site, planner, now)
     _plan_again(site, planner, now)
     _bring_in_readings(site, User.objects.get(username="engineer"), now)
-    _welcome(now)
-    sys.stdout.write(f"paths: {json.dumps(_paths(site))}\n")
+    _welcome(site, now)
+    paths = _paths(site) | furnish_loop.turn(site, timezone.now())
+    sys.stdout.write(f"paths: {json.dumps(paths)}\n")
 
 
 def _paths(site: Site) -> dict[str, str]:
@@ -129,13 +131,15 @@ def _bring_in_readings(site: Site, engineer: User, now: dt.datetime) -> None:
     _perform(batch.operation)
 
 
-def _welcome(now: dt.datetime) -> None:
-    """Somebody whose site is empty, and somebody without a site."""
+def _welcome(site: Site, now: dt.datetime) -> None:
+    """Somebody whose site is empty, somebody without a site, and a technician without work."""
     empty = Site.objects.create(code="sur", name="Planta Sur", recorded_at=now)
     newcomer = _user(NEWCOMER, "Iris", "Mora")
     for role in (Role.PLANNER, Role.RELIABILITY_ENGINEER):
         Membership.objects.create(user=newcomer, site=empty, role=role, recorded_at=now)
     _user(GUEST, "Pau", "Gil")
+    trainee = _user(TRAINEE, "Teo", "Sanz")
+    Membership.objects.create(user=trainee, site=site, role=Role.TECHNICIAN, recorded_at=now)
 
 
 def _user(username: str, first_name: str, last_name: str) -> User:

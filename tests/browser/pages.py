@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from playwright.async_api import Page as Tab
 
 PLANNER, ENGINEER, TECHNICIAN = "planner", "engineer", "technician"
-NEWCOMER, GUEST = "newcomer", "guest"
+NEWCOMER, GUEST, TRAINEE = "newcomer", "guest", "trainee"
 ROOMY = 768  # From this width on the schedule is a timeline; below it is a list by day.
 
 
@@ -60,6 +60,34 @@ async def dismissal_is_asked(tab: Tab) -> None:
     await tab.locator(".modal.show [name=reason]").first.wait_for()
 
 
+async def another_fault_is_chosen(tab: Tab) -> None:
+    await tab.locator(".my-choice:has([value=other_fault])").click()
+    await tab.locator("[name=failure_mode]").wait_for()
+
+
+async def closing_is_refused(tab: Tab) -> None:
+    """Nothing was said of what was found."""
+    await tab.locator(".my-send button").click()
+    await tab.locator("[role=alert]").wait_for()
+
+
+async def care_is_offered(tab: Tab) -> None:
+    await tab.locator(".alert-actions summary").first.click()
+    await tab.locator(".alert-actions [name=note]").first.wait_for()
+
+
+async def change_of_what_serves_is_asked(tab: Tab) -> None:
+    await tab.locator(".page-head [data-bs-toggle=modal]").click()
+    await tab.locator(".modal.show [name=reason]").wait_for()
+
+
+async def rhythm_is_refused(tab: Tab) -> None:
+    await tab.locator("[name=time]").fill("")
+    await tab.locator("[name=rhythm]").select_option("weekly")
+    await tab.get_by_role("main").locator("form .btn-primary").click()
+    await tab.locator(".field-error").first.wait_for()
+
+
 async def keys_are_shown(tab: Tab) -> None:
     await tab.locator("h1").click()
     await tab.keyboard.press("?")
@@ -86,8 +114,11 @@ PAGES = (
     Page("work-orders-scheduled", "/work-orders/?state=scheduled", ready="table"),
     Page("work-orders-dismissed", "/work-orders/?state=dismissed", ready="table"),
     Page("work-orders-of-technician", "/work-orders/?state=scheduled", who=TECHNICIAN),
+    Page("work-orders-in-progress", "/work-orders/?state=in_progress", ready="table"),
+    Page("work-orders-done", "/work-orders/?state=done", ready="table"),
     Page("work-orders-empty", "/work-orders/", who=NEWCOMER),
     Page("work-order", "planned"),
+    Page("work-order-closed", "closed"),
     Page("work-order-dismissal", "proposed", then=dismissal_is_asked, dialog=True),
     Page("work-order-new", "/work-orders/new/"),
     Page("schedule", "draft", then=timeline_is_drawn),
@@ -96,6 +127,53 @@ PAGES = (
     Page("schedule-publish", "draft", then=publishing_is_asked, dialog=True),
     Page("schedule-published", "published", then=timeline_is_drawn),
     Page("schedule-empty", "/schedule/", who=NEWCOMER),
+    Page("my-work", "/my-work/", who=TECHNICIAN),
+    Page("my-work-without-work", "/my-work/", who=TRAINEE),
+    Page("my-work-order", "my-waiting", who=TECHNICIAN),
+    Page("my-work-closing", "my-closing", who=TECHNICIAN),
+    Page("my-work-other-fault", "my-closing", who=TECHNICIAN, then=another_fault_is_chosen),
+    Page(
+        "my-work-closing-refused",
+        "my-closing",
+        who=TECHNICIAN,
+        then=closing_is_refused,
+        status=422,
+    ),
+    Page("my-work-closed", "my-closed", who=TECHNICIAN),
+    Page("inbox", "/inbox/", who=ENGINEER, ready="table"),
+    Page("inbox-care", "/inbox/", who=ENGINEER, ready="table", then=care_is_offered),
+    Page("inbox-mine", "/inbox/?state=mine", who=ENGINEER, ready="table"),
+    Page("inbox-silenced", "/inbox/?state=silenced", who=ENGINEER, ready="table"),
+    Page("inbox-closed", "/inbox/?state=closed", who=ENGINEER, ready="table"),
+    Page("inbox-none-found", "/inbox/?state=mine&kind=drift", who=ENGINEER),
+    Page("inbox-empty", "/inbox/", who=NEWCOMER),
+    Page("models", "/models/", who=ENGINEER, ready="table"),
+    Page("models-empty", "/models/", who=NEWCOMER),
+    Page("model", "model", who=ENGINEER, ready="table"),
+    Page(
+        "model-roll-back", "model", who=ENGINEER, then=change_of_what_serves_is_asked, dialog=True
+    ),
+    Page("model-champion", "champion", who=ENGINEER, ready="table"),
+    Page("model-challenger", "challenger", who=ENGINEER, ready="table"),
+    Page(
+        "model-promote",
+        "challenger",
+        who=ENGINEER,
+        then=change_of_what_serves_is_asked,
+        dialog=True,
+    ),
+    Page("models-served", "/models/served/", who=ENGINEER, ready="table"),
+    Page("models-served-nothing", "/models/served/?day=2001-01-01", who=ENGINEER),
+    Page("training", "training", who=ENGINEER, ready="progress"),
+    Page("timetable", "/timetable/", who=ENGINEER, ready="table"),
+    Page("timetable-entry", "timetable-entry", who=ENGINEER),
+    Page(
+        "timetable-entry-refused",
+        "timetable-entry",
+        who=ENGINEER,
+        then=rhythm_is_refused,
+        status=422,
+    ),
     Page("data", "/data/", who=ENGINEER, ready="table"),
     Page("data-empty", "/data/", who=NEWCOMER),
     Page("import", "import", who=ENGINEER, ready="table"),
