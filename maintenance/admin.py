@@ -11,7 +11,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 
-from maintenance.flow import ingest
+from maintenance.flow import entrance, ingest
 from maintenance.models import (
     Absence,
     AccessWindow,
@@ -105,6 +105,22 @@ class MembershipAdmin(FactAdmin):
     exclude = ("recorded_at",)
     list_display = ("user", "site", "role")
     list_filter = ("site", "role")
+
+    def save_model(
+        self, request: HttpRequest, obj: models.Model, form: ModelForm[Any], change: bool
+    ) -> None:
+        membership, now = cast("Membership", obj), timezone.now()
+        if not change:
+            membership.recorded_at = now
+        entrance.save_membership(membership=membership, by=cast("User", request.user), now=now)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        by = cast("User", request.user)
+        entrance.remove_membership(membership=obj, by=by, now=timezone.now())
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet[Membership]) -> None:
+        for membership in queryset.select_related("user", "site"):
+            self.delete_model(request, membership)
 
 
 @admin.register(Technician)

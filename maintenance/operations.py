@@ -20,7 +20,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 from kombu.exceptions import OperationalError
 
 from maintenance.choices import OperationKind, OperationState
-from maintenance.models import Operation, Site, User
+from maintenance.models import AuditEntry, Operation, Site, User
 
 LEASE = dt.timedelta(seconds=settings.OPERATION_LEASE_SECONDS)
 HEARTBEAT = LEASE / 6
@@ -176,10 +176,28 @@ def lease(*, operation_id: int, clock: Callable[[], dt.datetime]) -> Run | None:
     )
 
 
-def cancel(*, operation: Operation, now: dt.datetime) -> bool:
-    """Stop open work: a running worker finds out at its next report and writes nothing more."""
-    changed = Operation.objects.open().filter(pk=operation.pk)
-    return bool(changed.update(state=OperationState.CANCELLED, finished_at=now))
+@transaction.atomic
+def cancel(*, operation: Operation, by: User | None, now: dt.datetime) -> bool:
+    """Stop open work: a running worker finds out at its next report and writes nothing more.
+
+    False when it had ended already.
+    """
+    held = Operation.objects.select_for_update().open().filter(pk=operation.pk).first()
+    if held is None:
+        return False
+    before = held.state
+    held.state, held.finished_at = OperationState.CANCELLED, now
+    held.save(update_fields=["state", "finished_at"])
+    AuditEntry.objects.create(
+        site_id=held.site_id,
+        at=now,
+        by=by,
+        action="operation cancelled",
+        subject=f"{held.kind} operation {held.pk}",
+        before={"state": before},
+        after={"state": held.state},
+    )
+    return True
 
 
 def sweep(*, now: dt.datetime) -> int:

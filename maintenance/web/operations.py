@@ -51,7 +51,7 @@ def cancel(request: SiteRequest, pk: int) -> HttpResponse:
     found = get_object_or_404(Operation.objects.for_user(request.user), pk=pk)
     if not _may_cancel(request, found):
         raise PermissionDenied
-    stopped = operations.cancel(operation=found, now=timezone.now())
+    stopped = operations.cancel(operation=found, by=request.user, now=timezone.now())
     found.refresh_from_db()
     if request.htmx:
         return _drawn(request, queries.progress(found, now=timezone.now()))

@@ -11,7 +11,8 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from maintenance.choices import TokenScope
-from maintenance.models import ApiToken, Site
+from maintenance.flow import entrance
+from maintenance.models import Site
 
 
 class Command(BaseCommand):
@@ -33,14 +34,13 @@ class Command(BaseCommand):
         site, now, days = site_called(options["site"]), timezone.now(), options["days"]
         if days is not None and days < 1:
             raise CommandError(f"--days: {days} is not at least 1.")
-        secret = ApiToken.new_secret()
         try:
-            ApiToken.objects.create(
+            secret = entrance.make_token(
                 site=site,
                 name=options["name"],
-                digest=ApiToken.digest_of(secret),
-                scopes=sorted(set(options["scope"])),
-                recorded_at=now,
+                scopes=[TokenScope(scope) for scope in options["scope"]],
+                by=None,
+                now=now,
                 expires_at=None if days is None else now + dt.timedelta(days=days),
             )
         except IntegrityError:

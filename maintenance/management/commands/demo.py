@@ -18,6 +18,7 @@ from django.utils.dateparse import parse_datetime
 
 from maintenance import store, tasks
 from maintenance.choices import OperationState, Role
+from maintenance.flow import entrance
 from maintenance.flow import schedule as schedule_stage
 from maintenance.instants import local_midnight, to_us
 from maintenance.management import weeks
@@ -141,7 +142,8 @@ class Command(BaseCommand):
             user = User.objects.create_user(
                 username, password=password, first_name=first_name, last_name=last_name
             )
-            Membership.objects.create(user=user, site=site, role=role, recorded_at=now)
+            role_here = Membership(user=user, site=site, role=role, recorded_at=now)
+            entrance.save_membership(membership=role_here, by=None, now=now)
             if role == Role.TECHNICIAN:
                 _become(user, _busiest(site))
             self.stdout.write(f"Sign in as {username} with password {password}")

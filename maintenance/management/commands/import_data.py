@@ -21,11 +21,16 @@ from maintenance.operations import unreported
 from maintenance.sources import files
 from maintenance.sources.mappings import DataMapping, MappingError, load, shipped
 
+# So that a script can tell a few bad rows from files that could not be read (1).
+ROWS_REFUSED = 3
 ERRORS_HEADER = ("table", "file", "row", "field", "reason", "raw")
 
 
 class Command(BaseCommand):
-    help = "Brings files in: sites, assets, points, readings, events, people, tools, parts, plans."
+    help = (
+        "Brings files in: sites, assets, points, readings, events, people, tools, parts, plans. "
+        f"Ends with {ROWS_REFUSED} when rows were refused; the others are kept all the same."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path, help="the folder with the files")
@@ -113,6 +118,9 @@ class Command(BaseCommand):
         if failed:
             words = "; ".join(f"{result.file_name}: {result.error}" for result in failed)
             raise CommandError(words)
+        if total.refused:
+            rows = "1 row was" if total.refused == 1 else f"{total.refused} rows were"
+            raise CommandError(f"{rows} refused: see {written}.", returncode=ROWS_REFUSED)
 
     def _table(self, results: list[files.TableResult], total: ingest.Outcome) -> None:
         head = ("received", "new", "changed", "known", "refused")

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from maintenance.flow import entrance
 from maintenance.management.commands.create_token import site_called
 from maintenance.models import ApiToken
 
@@ -21,7 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         tokens = ApiToken.objects.of_site(site_called(options["site"])).filter(revoked_at=None)
-        if not tokens.filter(name=options["name"]).update(revoked_at=timezone.now()):
+        token = tokens.filter(name=options["name"]).first()
+        if token is None or not entrance.revoke_token(token=token, by=None, now=timezone.now()):
             known = ", ".join(tokens.values_list("name", flat=True)) or "none"
             raise CommandError(f"No token in use is called {options['name']!r}. In use: {known}.")
         self.stdout.write(f"{options['name']} is revoked.")

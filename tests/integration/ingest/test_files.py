@@ -50,9 +50,16 @@ def write(folder: Path, name: str, *lines: str) -> None:
 
 
 def import_data(folder: Path, *options: str) -> dict[str, Any]:
-    out = StringIO()
+    """The answer; the command ends as it must: with 3 where rows were refused, else well."""
+    out, ended = StringIO(), 0
     errors = str(folder / "refused.csv")
-    call_command("import_data", str(folder), "--json", "--errors", errors, *options, stdout=out)
+    try:
+        call_command("import_data", str(folder), "--json", "--errors", errors, *options, stdout=out)
+    except CommandError as error:
+        if error.returncode != 3:
+            raise
+        ended = error.returncode
+    assert ended == (3 if json.loads(out.getvalue())["refused"] else 0)
     answer: dict[str, Any] = json.loads(out.getvalue())
     return answer
 
@@ -222,7 +229,12 @@ def test_without_json_the_command_tells_a_table(folder: Path, point: Measurement
     write(folder, "parts.csv", "code,stock", "6205,x")
     out, progress = StringIO(), StringIO()
     errors = folder / "refused.csv"
-    call_command("import_data", str(folder), "--errors", str(errors), stdout=out, stderr=progress)
+    with pytest.raises(CommandError) as refusal:
+        call_command(
+            "import_data", str(folder), "--errors", str(errors), stdout=out, stderr=progress
+        )
+    assert str(refusal.value) == f"1 row was refused: see {errors}."
+    assert refusal.value.returncode == 3
     assert "Refused rows are in" in out.getvalue()
     assert "100%  parts.csv" in progress.getvalue()
 

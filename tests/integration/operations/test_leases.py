@@ -10,9 +10,9 @@ from kombu.exceptions import OperationalError
 
 from maintenance import operations
 from maintenance.choices import OperationKind, OperationState
-from maintenance.models import Operation, Site
+from maintenance.models import AuditEntry, Operation, Site
 from maintenance.operations import MOST_RUNS, Overtaken, Run
-from tests.factories import SiteFactory
+from tests.factories import SiteFactory, UserFactory
 from tests.integration.operations.clock import START, Clock
 
 pytestmark = pytest.mark.django_db
@@ -272,7 +272,7 @@ class TestFencing:
 class TestCancelling:
     def test_queued_work_is_cancelled_and_nobody_takes_it_up(self, clock):
         operation = ask(SiteFactory())
-        assert operations.cancel(operation=operation, now=START)
+        assert operations.cancel(operation=operation, by=None, now=START)
         assert operations.lease(operation_id=operation.pk, clock=clock) is None
         operation.refresh_from_db()
         assert (operation.state, operation.finished_at) == (OperationState.CANCELLED, START)
@@ -280,16 +280,26 @@ class TestCancelling:
     def test_a_running_worker_finds_out_at_its_next_word(self, clock):
         operation = ask(SiteFactory())
         run = run_of(operation, clock)
-        assert operations.cancel(operation=operation, now=START)
+        assert operations.cancel(operation=operation, by=None, now=START)
         with pytest.raises(Overtaken):
             run.report(1, 2)
 
     def test_what_ended_cannot_be_cancelled(self, clock):
         operation = ask(SiteFactory())
         run_of(operation, clock).finish()
-        assert not operations.cancel(operation=operation, now=START)
+        assert not operations.cancel(operation=operation, by=None, now=START)
         operation.refresh_from_db()
         assert operation.state == OperationState.SUCCEEDED
+
+    def test_the_audit_says_who_stopped_what_once(self, clock):
+        user, operation = UserFactory(), ask(SiteFactory())
+        run_of(operation, clock)
+        for _ in range(2):
+            operations.cancel(operation=operation, by=user, now=START)
+        entry = AuditEntry.objects.get()
+        assert (entry.site, entry.by, entry.at) == (operation.site, user, START)
+        assert entry.subject == f"train operation {operation.pk}"
+        assert (entry.before, entry.after) == ({"state": "running"}, {"state": "cancelled"})
 
 
 class TestSweeping:

@@ -115,7 +115,7 @@ def test_a_run_that_was_overtaken_ends_without_a_word(stages):
 
 def test_a_cancelled_operation_stays_cancelled(stages):
     def cancelled(run):
-        operations.cancel(operation=Operation.objects.get(), now=START)
+        operations.cancel(operation=Operation.objects.get(), by=None, now=START)
         with pytest.raises(Overtaken):
             run.report(1, 2)
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from maintenance import operations
 from maintenance.choices import OperationKind, OperationState
-from maintenance.models import Operation, User
+from maintenance.models import AuditEntry, Operation, User
 from tests.integration.web.plant import Plant, small_plant
 
 AS_HTMX = {"HX-Request": "true"}
@@ -82,6 +82,7 @@ def test_a_planner_stops_the_optimiser(planner: Client, operation: Operation) ->
     assert "what it had finished stays" in html
     operation.refresh_from_db()
     assert operation.state == OperationState.CANCELLED
+    assert AuditEntry.objects.get(action="operation cancelled").by == operation.requested_by
 
 
 def test_without_a_script_stopping_leads_back(planner: Client, operation: Operation) -> None:
