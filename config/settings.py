@@ -4,6 +4,7 @@ Nothing needs to be set to try Vigía on one machine. ``docs/reference/settings.
 variable; ``VIGIA_PRODUCTION=1`` makes the ones that matter compulsory.
 """
 
+import datetime as dt
 import os
 import re
 import socket
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "csp",
     "django_celery_beat",
     "django_htmx",
@@ -76,6 +78,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -126,6 +129,23 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 
+# A brake on guessed passwords: so many wrong ones for a name from one address, and both wait. It
+# looks at the two together: somebody who guesses elsewhere locks nobody out of their own account.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = dt.timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "maintenance.web.session.client_address"
+AXES_LOCKOUT_CALLABLE = "maintenance.web.session.locked_out"
+# Who came in when stands nowhere: only guesses are kept, and those for as long as they count.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+
 # What the browser may do
 
 CONTENT_SECURITY_POLICY = {
@@ -156,7 +176,8 @@ SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_HSTS_SECONDS = env.number("VIGIA_HSTS_SECONDS", default=365 * 24 * 3600) if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
 SECURE_HSTS_PRELOAD = PRODUCTION
-if env.flag("VIGIA_BEHIND_PROXY", default=False):
+BEHIND_PROXY = env.flag("VIGIA_BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 # Languages and time
