@@ -5,10 +5,12 @@ absent: ``service("postgresql")``, ``browser``, ``data("azure_pdm")``. VIGIA_HID
 everything outside; VIGIA_REQUIRE_SERVICES=1 turns each such skip into a failure.
 """
 
+import fcntl
 import os
 import shutil
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -117,8 +119,13 @@ def redis_url() -> str:
 
 
 @pytest.fixture
-def rabbitmq_url() -> str:
-    return require("rabbitmq")
+def rabbitmq_url() -> Iterator[str]:
+    """To oneself: queues have fixed names, and another's worker would take the messages."""
+    url = require("rabbitmq")
+    lock = Path(tempfile.gettempdir()) / f"vigia-tests-{urlsplit(url).port}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield url
 
 
 @pytest.fixture(scope="session")

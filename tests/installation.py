@@ -13,8 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
+from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -90,6 +93,20 @@ class Installation:
             assert time.monotonic() < end, f"{what}: not within {seconds} s\n{self.log[-6000:]}"
             time.sleep(POLL_SECONDS)
         return found
+
+
+@contextmanager
+def database(server: str, name: str) -> Iterator[str]:
+    """A database of one's own on a server, removed afterwards."""
+    made = sql.Identifier(name)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(made))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(made))
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(made))
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

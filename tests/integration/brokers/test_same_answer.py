@@ -7,18 +7,14 @@ the whole loop: on the embedded defaults, on PostgreSQL with RabbitMQ, on Postgr
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
 import pytest
 import redis
-from psycopg import sql
 
-from tests.installation import BIN, Installation, once
+from tests.installation import BIN, Installation, database, once
 
 WAIT_SECONDS = 300
 REDIS_DATABASE = 11
@@ -105,20 +101,6 @@ def answer_of(plant: Installation, *, sites_before: int = 0) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def embedded(tmp_path_factory) -> dict[str, Any]:
     return answer_of(Installation(tmp_path_factory.mktemp("embedded")))
-
-
-@contextmanager
-def database(server: str, name: str) -> Iterator[str]:
-    """A database of one's own on a server, removed afterwards."""
-    made = sql.Identifier(name)
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(made))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(made))
-    try:
-        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
-    finally:
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(made))
 
 
 def same(answer: dict[str, Any], expected: dict[str, Any]) -> None:
