@@ -115,10 +115,15 @@ def database(name: str, *, default: str) -> dict[str, Any]:
 
 
 def _sqlite(path: str) -> dict[str, Any]:
-    """Write-ahead log and immediate transactions, so that readers and writers wait, not fail."""
+    """Write-ahead log and immediate transactions, so that readers and writers wait, not fail.
+
+    A connection is kept for the requests that follow: a new one reads the whole schema first, and
+    the last one to close folds the log into the file.
+    """
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": path,
+        "CONN_MAX_AGE": 600,
         "OPTIONS": {
             "timeout": 20,
             "transaction_mode": "IMMEDIATE",

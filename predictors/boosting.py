@@ -7,7 +7,7 @@ the far buckets stops the growth before the near ones have been learnt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -56,6 +56,28 @@ class Boosting:
         }
 
 
+Stage = tuple[Instants, xgboost.DMatrix]
+"""Positions of the rows of a stage, and those rows as XGBoost holds them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Staged:
+    """Periods cut into stages: for few rows, making a matrix costs more than reading it.
+
+    XGBoost remembers what a booster said of a matrix: each learner reads it once.
+    """
+
+    x: Rows
+    starts: tuple[int, ...]
+    stages: tuple[Stage, ...]
+
+    @classmethod
+    def of(cls, x: Rows, starts: tuple[int, ...]) -> Self:
+        """Rows that end with their bucket."""
+        cut = tuple((rows, xgboost.DMatrix(x[rows], nthread=1)) for rows in stages(x, starts))
+        return cls(x, starts, cut)
+
+
 @dataclass(frozen=True, eq=False)
 class Trees:
     """One booster per stage, whose margin adds to an offset in log-odds.
@@ -67,24 +89,30 @@ class Trees:
     starts: tuple[int, ...]
     boosters: tuple[xgboost.Booster, ...]
 
-    def margin(self, x: Rows, offset: Floats) -> Floats:
+    def read(self, x: Rows) -> Staged:
+        """Periods to be read, once, by this learner and by others that share its stages."""
+        return Staged.of(x, self.starts)
+
+    def margin(self, periods: Staged, offset: Floats) -> Floats:
         """Log-odds of failing in each period, float64[m]."""
-        found = np.empty(len(x))
-        for booster, rows in zip(self.boosters, stages(x, self.starts), strict=True):
-            if rows.size:
-                found[rows] = booster.inplace_predict(
-                    x[rows], predict_type="margin", base_margin=offset[rows]
-                )
+        found = np.empty(len(periods.x))
+        for booster, (rows, matrix) in self._by_stage(periods):
+            matrix.set_base_margin(offset[rows])
+            found[rows] = booster.predict(matrix, output_margin=True, validate_features=False)
         return found
 
-    def contributions(self, x: Rows) -> Floats:
+    def contributions(self, periods: Staged) -> Floats:
         """Exact Shapley values of the margin less its offset, float64[m, p + 2], base last."""
-        found = np.empty((len(x), x.shape[1] + 1))
-        for booster, rows in zip(self.boosters, stages(x, self.starts), strict=True):
-            if rows.size:
-                matrix = xgboost.DMatrix(x[rows], nthread=1)
-                found[rows] = booster.predict(matrix, pred_contribs=True)
+        found = np.empty((len(periods.x), periods.x.shape[1] + 1))
+        for booster, (rows, matrix) in self._by_stage(periods):
+            found[rows] = booster.predict(matrix, pred_contribs=True, validate_features=False)
         return found
+
+    def _by_stage(self, periods: Staged) -> Iterator[tuple[xgboost.Booster, Stage]]:
+        cut = periods if periods.starts == self.starts else self.read(periods.x)
+        for booster, stage in zip(self.boosters, cut.stages, strict=True):
+            if stage[0].size:
+                yield booster, stage
 
     def to_bytes(self) -> tuple[bytes, ...]:
         """UBJSON by stage, XGBoost's own portable format."""

@@ -37,10 +37,13 @@ CHUNK_ROWS = 4096
 class Learner(Protocol):
     """A fitted score of periods; ``x`` float32[m, p + 1] ends with the bucket."""
 
-    def margin(self, x: Rows, offset: Floats) -> Floats:
+    def read(self, x: Rows) -> Any:
+        """The periods in the form that learners of this kind read: made once for all members."""
+
+    def margin(self, periods: Any, offset: Floats) -> Floats:
         """Log-odds of failing in each period, float64[m]."""
 
-    def contributions(self, x: Rows) -> Floats:
+    def contributions(self, periods: Any) -> Floats:
         """What each column adds to the margin less its offset, float64[m, p + 2], base last."""
 
 
@@ -91,11 +94,12 @@ class Member(Generic[L]):
 
     def margins(self, x: Rows, age_days: Floats, edges_days: Sequence[int]) -> Floats:
         """Log-odds of every bucket's hazard, float64[n, buckets]."""
+        return self.margins_of(self.learner.read(every_bucket(x, edges_days)), age_days, edges_days)
+
+    def margins_of(self, periods: Any, age_days: Floats, edges_days: Sequence[int]) -> Floats:
+        """`margins` of periods that a learner of the same kind has read."""
         offset = self.offset.log_odds(age_days, edges_days)
-        tall = with_bucket(
-            np.repeat(x, len(edges_days), axis=0), np.tile(np.arange(len(edges_days)), len(x))
-        )
-        return self.learner.margin(tall, offset.ravel()).reshape(offset.shape)
+        return self.learner.margin(periods, offset.ravel()).reshape(offset.shape)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -143,7 +147,9 @@ class DiscreteForecaster(Forecaster, Generic[L]):
 
     def _margins(self, x: Rows) -> Floats:
         age_days = self.age_days(x)
-        return np.stack([one.margins(x, age_days, self.edges_days) for one in self.members])
+        periods = self.members[0].learner.read(every_bucket(x, self.edges_days))
+        margins = [one.margins_of(periods, age_days, self.edges_days) for one in self.members]
+        return np.stack(margins)
 
     def _edge_risk(self, margins: Floats) -> Floats:
         raw = periods.hazards_to_risk(_chance(margins), self.edges_days)
@@ -168,8 +174,8 @@ class DiscreteForecaster(Forecaster, Generic[L]):
 
     def _shares(self, x: Rows, bucket: int) -> Floats:
         """float64[n, p + 1]: each column's part of the mean margin, the base last."""
-        tall = with_bucket(x, np.full(len(x), bucket))
-        raw = np.mean([member.learner.contributions(tall) for member in self.members], axis=0)
+        periods = self.members[0].learner.read(with_bucket(x, np.full(len(x), bucket)))
+        raw = np.mean([member.learner.contributions(periods) for member in self.members], axis=0)
         shares = np.delete(raw, -2, axis=1)
         shares[:, -1] += raw[:, -2]  # the bucket is the same for all rows: part of the base
         age_days = self.age_days(x)
@@ -276,6 +282,12 @@ def fold_of_rows(dataset: Dataset, *, folds: int, random: np.random.Generator) -
     fold_of = {asset_id: position % folds for position, asset_id in enumerate(dealt)}
     of_life = np.array([fold_of[life.asset_id] for life in dataset.lives], dtype=np.int64)
     return of_life[dataset.life]
+
+
+def every_bucket(x: Rows, edges_days: Sequence[int]) -> Rows:
+    """Each row of ``x`` once for every bucket."""
+    buckets = np.tile(np.arange(len(edges_days)), len(x))
+    return with_bucket(np.repeat(x, len(edges_days), axis=0), buckets)
 
 
 def with_bucket(x: Rows, bucket: Instants) -> Rows:

@@ -31,6 +31,10 @@ class Line:
     slope: Floats
     base: float
 
+    def read(self, x: Rows) -> Rows:
+        """Periods as they are."""
+        return x
+
     def contributions(self, x: Rows) -> Floats:
         """Slope times standardised value by column, the base last; float64[m, p + 2]."""
         parts = standardised(x, self.centre, self.spread) * self.slope
