@@ -5,9 +5,10 @@
 Readings, forecasts, proposals, schedules, work, failures that were missed, labels, watch and
 training, in a database and a folder of their own that are thrown away. What is promoted is judged
 on the week that follows by the simulator's true risk, against the version it replaced
-(`benchmarks.weeks_judged`). `--recalibrate-week` changes what one sensor says at the start of that
-week, on a pump that nobody has repaired lately: `drift_alert_days` is how long the watch takes to
-notice. Without it no sensor changes; seasons, wear and what maintenance makes of it still pass.
+(`benchmarks.weeks_judged`). `--recalibrate-week` changes what six sensors say at the start of that
+week, drawn by the seed from all assets in service, each on another asset: `drift_alert_days` is how
+long the watch takes to name each, whether its asset was repaired lately or not. Without it no
+sensor changes; seasons, wear and what maintenance makes of it still pass.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=540, help="of history before the weeks")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=4.0, help="limit of each solve")
-    parser.add_argument("--recalibrate-week", type=int, help="recalibrate a sensor then")
+    parser.add_argument("--recalibrate-week", type=int, help="recalibrate sensors then")
     parser.add_argument("--end", default=END, help="the midnight at which the weeks end")
     parser.add_argument("--json", action="store_true", help="print the figures alone")
     options = vars(parser.parse_args())

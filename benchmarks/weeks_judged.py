@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,7 +26,6 @@ from maintenance.models import (
     TrainingRun,
     User,
 )
-from maintenance.models.prognosis import AlertQuerySet
 from maintenance.queries import artefacts, histories
 from maintenance.sources import demo_plant, demo_weeks
 from maintenance.sources.demo_weeks import People
@@ -39,8 +38,9 @@ JUDGED_DAYS = 7
 RISK_DAYS = 14
 DRAWS = 4000
 CONFIDENCE = 0.95
-ASSET_CLASS, QUANTITY, GAIN = "pump", "vibration", 1.4
-"""The sensor that is recalibrated is one of these, and what it multiplies from then on."""
+RECALIBRATED, GAIN = 6, 1.4
+"""How many sensors are recalibrated, each on another asset, and what they multiply from then on."""
+TOLD_WITHIN_DAYS = 7.0
 
 Night = dict[tuple[str, str], float]
 """True risk within 14 days, by asset and failure mode; a component in repair has none."""
@@ -67,27 +67,39 @@ class Stage:
         return local_midnight(self.start, ZoneInfo(self.site.time_zone), days=days)
 
 
+@dataclass(frozen=True)
+class Recalibrated:
+    """A sensor that says something else from `at` on; ``days_alone`` since its asset's repair."""
+
+    asset: str
+    quantity: str
+    at: dt.datetime
+    days_alone: float | None
+
+    def __str__(self) -> str:
+        return f"{self.asset} {self.quantity}"
+
+
 @dataclass
 class Truths:
     """What only the simulator knows, noted while it happens: later it could not be told exactly."""
 
     plant: Plant
     nights: dict[dt.datetime, Night] = field(default_factory=dict)
-    recalibrated: str | None = None
+    recalibrated: list[Recalibrated] = field(default_factory=list)
 
-    def recalibrate(self) -> None:
-        """Change what one sensor says, on the asset that was left alone for longest.
-
-        A unit that was repaired is another unit to the watch, until it knows its new level.
-        """
+    def recalibrate(self, at: dt.datetime) -> None:
+        """Change what some sensors say, drawn from all assets in service whatever their past."""
         simulator = self.plant.simulator
-        alone = [
-            (max((stop.end_us for stop in simulator.stops(asset.code)), default=0), asset.code)
-            for asset in simulator.assets
-            if asset.asset_class.code == ASSET_CLASS
-        ]
-        _since_us, self.recalibrated = min(alone)
-        simulator.recalibrate(asset=self.recalibrated, quantity=QUANTITY, gain=GAIN)
+        random = np.random.default_rng(simulator.config.seed)
+        in_service = [one for one in simulator.assets if one.commissioned_us <= to_us(at)]
+        chosen = random.permutation(len(in_service))[:RECALIBRATED]
+        for asset in [in_service[number] for number in chosen.tolist()]:
+            quantity = str(random.choice([one.quantity for one in asset.asset_class.signals]))
+            simulator.recalibrate(asset=asset.code, quantity=quantity, gain=GAIN)
+            restarted_us = [stop.end_us for stop in simulator.stops(asset.code)]
+            alone = (to_us(at) - max(restarted_us)) / DAY_US if restarted_us else None
+            self.recalibrated.append(Recalibrated(asset.code, quantity, at, alone))
 
     def note(self, at: dt.datetime) -> None:
         """True risks at this instant."""
@@ -147,7 +159,7 @@ def run(
     stage = settle(until=until, weeks=weeks, assets=assets, days=days, seed=seed)
     changed_at = None if recalibrate_week is None else stage.midnight(7 * (recalibrate_week - 1))
     truths = live(stage, seconds=seconds, recalibrate_at=changed_at, tell=tell)
-    found = measure(stage, truths, recalibrated_at=changed_at)
+    found = measure(stage, truths)
     return {
         "weeks": weeks,
         **found,
@@ -192,21 +204,22 @@ def live(
         if due.kind == OperationKind.FORECAST:
             truths.note(due.at)
             if due.at == recalibrate_at:
-                truths.recalibrate()
+                truths.recalibrate(due.at)
         if tell is not None:
             tell(f"{time.perf_counter() - began:7.1f} s  {due.at:%Y-%m-%d %H:%M}  {due.kind.label}")
     return truths
 
 
-def measure(
-    stage: Stage, truths: Truths, *, recalibrated_at: dt.datetime | None = None
-) -> dict[str, Any]:
+def measure(stage: Stage, truths: Truths) -> dict[str, Any]:
     """What happened, and what the truth says of it."""
     runs = TrainingRun.objects.exclude(champion_before=None)
     trainings = Operation.objects.filter(kind=OperationKind.TRAIN)
     alerts = Alert.objects.filter(site=stage.site)
     kinds = Counter(alerts.values_list("kind", flat=True))
     judged = judge(truths)
+    drift = list(
+        alerts.filter(kind=AlertKind.DRIFT).select_related("point__asset").order_by("opened_at")
+    )
     return {
         "retrainings": max(0, trainings.count() - 1),
         "triggers": Counter(runs.order_by().values_list("trigger", flat=True)),
@@ -221,12 +234,8 @@ def measure(
         "prevented_labelled_negative": prevented_labelled_negative(stage),
         "alerts": alerts.count(),
         "alerts_by_kind": kinds,
-        "drift_alerts": [
-            f"{opened_at:%Y-%m-%d} {key}"
-            for opened_at, key in _drift_alerts(stage).values_list("opened_at", "key")
-        ],
-        "recalibrated": truths.recalibrated,
-        "drift_alert_days": _drift_alert_days(stage, truths.recalibrated, recalibrated_at),
+        "drift_alerts": [f"{alert.opened_at:%Y-%m-%d} {_about(alert)}" for alert in drift],
+        **told_of(truths.recalibrated, drift),
         "champion_versions": {
             version.failure_mode.code: version.version
             for version in ModelVersion.objects.champions().select_related("failure_mode")
@@ -352,16 +361,34 @@ def _prevented(stage: Stage, renewal: RenewalEvent) -> bool:
     return fails_us < renewal.replaced_us + stage.site.forecast_horizon_days * DAY_US
 
 
-def _drift_alert_days(
-    stage: Stage, asset: str | None, recalibrated_at: dt.datetime | None
-) -> float | None:
-    """From the recalibration to the first drift alert about that sensor; None: never told."""
-    if asset is None or recalibrated_at is None:
-        return None
-    of_sensor = _drift_alerts(stage).filter(point__asset__code=asset, point__code=QUANTITY)
-    opened = of_sensor.filter(opened_at__gt=recalibrated_at).order_by("opened_at").first()
-    return None if opened is None else (opened.opened_at - recalibrated_at) / dt.timedelta(days=1)
+def told_of(recalibrated: Sequence[Recalibrated], drift: Sequence[Alert]) -> dict[str, Any]:
+    """How long after its recalibration the first alert named each sensor (None: never).
+
+    Alerts that name none of these sensors after its recalibration are without cause.
+    """
+    opened: dict[str, list[dt.datetime]] = {}
+    for alert in drift:
+        opened.setdefault(_about(alert), []).append(alert.opened_at)
+    days: dict[str, float | None] = {}
+    for one in recalibrated:
+        waits = [(at - one.at) / dt.timedelta(days=1) for at in opened.get(str(one), [])]
+        days[str(one)] = min((wait for wait in waits if wait > 0), default=None)
+    in_time = sum(wait is not None and wait <= TOLD_WITHIN_DAYS for wait in days.values())
+    changed = {str(one): one.at for one in recalibrated}
+    caused = sum(
+        _about(alert) in changed and alert.opened_at > changed[_about(alert)] for alert in drift
+    )
+    return {
+        "recalibrated": list(days),
+        "days_since_repair": {str(one): one.days_alone for one in recalibrated},
+        "drift_alert_days": days,
+        "first_sensor_drift_alert_days": next(iter(days.values()), None),
+        "alerted_within_7_days": f"{in_time} of {len(days)}",
+        "drift_alerts_without_cause": len(drift) - caused,
+    }
 
 
-def _drift_alerts(stage: Stage) -> AlertQuerySet:
-    return Alert.objects.filter(site=stage.site, kind=AlertKind.DRIFT)
+def _about(alert: Alert) -> str:
+    if alert.point is not None:
+        return f"{alert.point.asset.code} {alert.point.code}"
+    return f"{alert.parameters['asset_class']} {alert.parameters['quantity']}"

@@ -6,19 +6,26 @@ unit's other points, which take up load. What a step at some night explains beyo
 judged by its t value (segmented regression of an interrupted series: Wagner, Soumerai, Zhang and
 Ross-Degnan 2002).
 
-On simulated plants of 48 machines that wear, fail and are repaired, one step that lasted two
-nights was raised without cause in 26 weeks. Of sensors of machines repaired longer ago than
-`LEAST_NIGHTS`, a gain of 1.4 was found within a week 99 times in 100, mostly on the third night; a
-gain of 1.2 three times in four, the noisy points last.
+A repaired unit is another unit, and its few nights explain nothing by themselves. Until it has
+`LEAST_NIGHTS`, what its points have to do with each other, and the spread that stays, are
+borrowed from the other units of its class (`Usual`); then `LEAST_BEFORE` nights are enough.
+
+Damage comes in jumps, too. While few nights lie after a step one cannot see whether it still
+grows, and more evidence is asked for (`EARLY_LIMIT`).
+
+What most units of a class do at once is no sensor's doing: `stepped_together` tells it apart.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
+from predictors.dataset import Flags
 from predictors.schema import DAY_US, Floats, Instants
 
 NIGHTS = 42
@@ -27,12 +34,22 @@ LEAST_NIGHTS = 16
 FEWEST_AFTER = 2
 NEWEST_AFTER = 7
 """A step is news while at most so many nights lie after it."""
-LIMIT = 7.0
+LEAST_BEFORE = 3
+"""Nights after a repair, and before a step, that a young unit must have."""
+LIMIT = 9.0
+EARLY_NIGHTS = 4
+EARLY_LIMIT = 12.0
 LEAST_SPREADS = 2.0
 MOST_COMPANIONS = 6
 BEND = 3
 MOST_T = 99.0
-MOST_GROWTH = 0.5
+MOST_GROWTH = 0.35
+LEAST_ALIKE = 3
+"""Units that must be known well before the young of their class can be judged by them."""
+LEAST_VOTES = 5
+VOTE = 0.5
+"""Share of the evidence of an alert that lets a unit say that it stepped with the others."""
+TOGETHER_NIGHTS = 14
 
 
 @dataclass(frozen=True)
@@ -53,12 +70,56 @@ class Step:
 
     @property
     def is_sure(self) -> bool:
-        return self.is_sure_by(1.0) and self.growth < MOST_GROWTH
+        early = self.nights <= EARLY_NIGHTS and abs(self.t) <= EARLY_LIMIT
+        return self.is_sure_by(1.0) and self.growth < MOST_GROWTH and not early
 
     def is_sure_by(self, share: float) -> bool:
         """Whether so much of the evidence that opens an alert is there."""
         enough = abs(self.size) > share * LEAST_SPREADS * self.spread
         return enough and abs(self.t) > share * LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class Usual:
+    """How the points of a class hang together, from those of its units that are known well.
+
+    ``slopes[i, j]``: by how much point i moves with point j, the others held; ``spread[i]``: the
+    standard deviation that stays unexplained in the median unit. Units that answer to load each
+    in its own way make the spread larger, and so the test more careful.
+    """
+
+    slopes: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, units: Sequence[Floats]) -> Self | None:
+        """``units``: daily means float64[nights, points] of each; None where too few are known.
+
+        >>> random = np.random.default_rng(1)
+        >>> load = random.normal(size=(4, 42, 1))
+        >>> usual = Usual.of(list(load * [1.0, 2.0] + random.normal(0, 0.01, (4, 42, 2))))
+        >>> usual.slopes.round(1).tolist()
+        [[0.0, 0.5], [2.0, 0.0]]
+        """
+        whole = [unit[np.isfinite(unit).all(axis=1)] for unit in units]
+        level = [_level(unit) for unit in whole if len(unit) >= LEAST_NIGHTS]
+        if len(level) < LEAST_ALIKE:
+            return None
+        together, points = np.vstack(level), level[0].shape[1]
+        slopes = np.zeros((points, points))
+        for point in range(points):
+            others = np.delete(np.arange(points), point)
+            slopes[point, others] = np.linalg.lstsq(together[:, others], together[:, point])[0]
+        rests = [(unit - unit @ slopes.T) ** 2 for unit in level]
+        spreads = [np.sqrt(rest.sum(axis=0) / (len(rest) - 2)) for rest in rests]
+        least = 1e-9 * np.maximum(1.0, np.abs(np.vstack(whole)).max(axis=0))
+        return cls(slopes, np.maximum(np.median(spreads, axis=0), least))
+
+
+def _level(unit: Floats) -> Floats:
+    """What is left of a unit's points without their means and trends."""
+    line = np.vander(np.linspace(-1, 1, len(unit)), 2)
+    return np.asarray(unit - line @ np.linalg.lstsq(line, unit)[0])
 
 
 def daily_means(at_us: Instants, values: Floats, *, end_us: int, nights: int = NIGHTS) -> Floats:
@@ -79,12 +140,17 @@ def daily_means(at_us: Instants, values: Floats, *, end_us: int, nights: int = N
 
 
 def find_step(
-    levels: Floats, *, most_after: int = NEWEST_AFTER, only: int | None = None
+    levels: Floats,
+    *,
+    usual: Usual | None = None,
+    most_after: int = NEWEST_AFTER,
+    only: int | None = None,
 ) -> Step | None:
     """The step for which most speaks, sure or not; None where too little is known.
 
     ``levels`` float64[nights, points]: daily means of one unit since its last repair, the oldest
-    night first. Columns that are mostly missing are left out. ``only``: look at that column.
+    night first. Columns that are mostly missing are left out. ``usual`` of its class judges a unit
+    that was repaired lately. ``only``: look at that column.
 
     >>> steady = np.random.default_rng(1).normal(5, 0.1, (42, 3))
     >>> find_step(steady).is_sure
@@ -94,9 +160,91 @@ def find_step(
     >>> step.column, step.nights, step.is_sure
     (1, 4, True)
     """
-    columns = range(levels.shape[1]) if only is None else [only]
-    found = [_step_of(levels, column, most_after) for column in columns]
+    columns = list(range(levels.shape[1])) if only is None else [only]
+    if len(levels) < LEAST_NIGHTS:
+        return _young_step(levels, columns, most_after, usual) if usual and columns else None
+    return _surest([_step_of(levels, column, most_after) for column in columns])
+
+
+def stepped_together(units: Sequence[Floats]) -> frozenset[int]:
+    """The columns in which most units stepped the same way within a fortnight.
+
+    ``units``: daily means float64[nights, points] of each since its last repair, the columns the
+    same. A unit counts once it is known well enough to say yes or no, by its other points or,
+    since these may have stepped as well, without them. Seasons bend and are no step.
+
+    >>> random = np.random.default_rng(1)
+    >>> units = list(random.normal(5, 0.1, (8, 42, 3)))
+    >>> stepped_together(units)
+    frozenset()
+    >>> for unit in units:
+    ...     unit[-5:, 2] *= 1.2
+    >>> stepped_together(units)
+    frozenset({2})
+    """
+    by_column = zip(*(_votes(levels) for levels in units), strict=True)
+    return frozenset(column for column, votes in enumerate(by_column) if _is_most(votes))
+
+
+def _is_most(votes: Sequence[int | None]) -> bool:
+    told = [vote for vote in votes if vote is not None]
+    return len(told) >= LEAST_VOTES and max(told.count(1), told.count(-1)) > len(told) / 2
+
+
+def _votes(levels: Floats) -> list[int | None]:
+    """Of each column: 1 stepped up, -1 down, 0 neither, None not known.
+
+    Beside the others only the surest column counts: its step shows in what they explain.
+    """
+    surest = find_step(levels, most_after=TOGETHER_NIGHTS)
+    return [_vote(levels[:, [column]], column, surest) for column in range(levels.shape[1])]
+
+
+def _vote(alone: Floats, column: int, surest: Step | None) -> int | None:
+    if np.isfinite(alone).sum() < LEAST_NIGHTS:
+        return None
+    beside = surest if surest and surest.column == column else None
+    found = _surest([_step_of(alone, 0, TOGETHER_NIGHTS), beside])
+    return int(np.sign(found.size)) if found and found.is_sure_by(VOTE) else 0
+
+
+def _surest(found: Sequence[Step | None]) -> Step | None:
     return max((one for one in found if one), key=lambda one: abs(one.t), default=None)
+
+
+def _young_step(
+    levels: Floats, columns: Sequence[int], most_after: int, usual: Usual
+) -> Step | None:
+    """Of a unit with few nights: means before and after, load taken away as the class does.
+
+    Which point and night is asked in the spreads of the class, since a point that steps shows in
+    what it explains of others; how sure it is, in the unit's own where that is larger.
+    """
+    rows = np.isfinite(levels).all(axis=1)
+    rest = (levels - levels @ usual.slopes.T)[rows]
+    nights_ago = np.arange(len(levels), 0, -1)[rows]
+    best, strongest = None, 0.0
+    for nights in range(FEWEST_AFTER, most_after + 1):
+        after = nights_ago <= nights
+        if after.sum() < FEWEST_AFTER or (~after).sum() < LEAST_BEFORE:
+            continue
+        power = math.sqrt(after.sum() * (~after).sum() / len(after))
+        size = rest[after].mean(axis=0) - rest[~after].mean(axis=0)
+        evidence = np.abs(power * size / usual.spread)[columns]
+        if evidence.max() > strongest:
+            column, strongest = columns[int(evidence.argmax())], float(evidence.max())
+            best = _judged(rest[:, column], after, usual.spread[column], column, nights)
+    return best
+
+
+def _judged(level: Floats, after: Flags, usual_spread: float, column: int, nights: int) -> Step:
+    later, earlier = level[after], level[~after]
+    size = float(later.mean() - earlier.mean())
+    squares = len(later) * later.var() + len(earlier) * earlier.var()
+    spread = max(math.sqrt(float(squares) / (len(level) - 2)), usual_spread)
+    t = size / (spread * math.sqrt(1 / len(later) + 1 / len(earlier)))
+    growth = _growth(later) / size if size else 0.0
+    return Step(column, nights, size, spread, float(np.clip(t, -MOST_T, MOST_T)), growth)
 
 
 def _step_of(levels: Floats, column: int, most_after: int) -> Step | None:
@@ -116,9 +264,7 @@ def _step_of(levels: Floats, column: int, most_after: int) -> Step | None:
     return _best(levels[rows, column], after[:, testable], base, free, afters[testable], column)
 
 
-def _companions(
-    levels: Floats, known: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], column: int
-) -> list[int]:
+def _companions(levels: Floats, known: Flags, column: int) -> list[int]:
     """The other points that are nearly always there, the most alike first."""
     often = known[known[:, column]].mean(axis=0) > 0.8
     others = [other for other in np.flatnonzero(often).tolist() if other != column]

@@ -1,13 +1,27 @@
-"""Readings against those a model learnt from, and sensors against their own past."""
+"""Readings against those a model learnt from, and sensors against their own past.
+
+A model learns from all seasons, and the last days are always of one: rows that lie at the edge
+of what it learnt are told in its report, and are no news. A class has drifted once such a quantity
+also stepped, in most of its units at once, away from where their own last weeks were heading. Those
+weeks are the like to compare with: the same units, not repaired since, in nearly the same season,
+of which the bend of time takes up the rest. A year before would be the same season too, but of
+other lives, and not every plant has one. Once told, drift stands while the quantity is away from
+what was learnt. What comes so slowly that no week shows it is not told here; the promises of the
+forecasts are what it breaks.
+
+What a whole class does is no fault of a sensor: its points are not named one by one.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.db.models import Q
 
 from maintenance import store
 from maintenance.choices import AlertKind
@@ -25,10 +39,19 @@ from maintenance.models import (
     MeasurementPoint,
     ModelVersion,
 )
+from maintenance.models.prognosis import AlertQuerySet
 from predictors.drift import Profile, Shift, moved_quantities, persists
 from predictors.drift import shift as shift_of
 from predictors.drift import shifts as shifts_of
-from predictors.recalibration import NEWEST_AFTER, NIGHTS, Step, daily_means, find_step
+from predictors.recalibration import (
+    NEWEST_AFTER,
+    NIGHTS,
+    Step,
+    Usual,
+    daily_means,
+    find_step,
+    stepped_together,
+)
 from predictors.schema import FeatureSet as Declaration
 from predictors.schema import FeatureSpec, Floats
 
@@ -51,14 +74,29 @@ class Judged:
     drifted: bool
 
 
+@dataclass(frozen=True, eq=False)
+class _Unit:
+    """Points of one asset, and their daily means since its last repair."""
+
+    points: tuple[MeasurementPoint, ...]
+    levels: Floats
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        return tuple(point.code for point in self.points)
+
+
 def watch_class(
     asset_class: AssetClass, versions: Sequence[ModelVersion], *, as_of: dt.datetime
 ) -> tuple[list[Judged], list[Finding]]:
     watched = [version for version in versions if version.profile]
-    steps = _steps(asset_class, as_of=as_of)
+    units = _units(asset_class, as_of=as_of)
+    common = _common(units)
+    steps = _steps(asset_class, units, common)
+    news = common | _told_quantities(asset_class)
     reports, moved = list[Judged](), dict[str, tuple[ModelVersion, Shift]]()
     for version in watched:
-        report, quantities = _judge(version, steps, as_of=as_of)
+        report, quantities = _judge(version, steps, news, as_of=as_of)
         reports.append(report)
         for quantity, farthest in quantities.items():
             moved.setdefault(quantity, (version, farthest))
@@ -68,7 +106,11 @@ def watch_class(
 
 
 def _judge(
-    version: ModelVersion, steps: Mapping[MeasurementPoint, Step], *, as_of: dt.datetime
+    version: ModelVersion,
+    steps: Mapping[MeasurementPoint, Step],
+    news: frozenset[str],
+    *,
+    as_of: dt.datetime,
 ) -> tuple[Judged, dict[str, Shift]]:
     learnt = Profile.from_dict(version.profile)
     specs = Declaration.from_dict(version.feature_set.declaration).specs
@@ -81,6 +123,7 @@ def _judge(
     lasting = sorted(
         quantity for quantity in moved[-1] if persists([quantity in one for one in moved])
     )
+    drifted = [quantity for quantity in lasting if quantity in news]
     risk = _risk_shift(version, learnt, as_of=as_of, units=units)
     statistics = {
         "units": units,
@@ -88,15 +131,16 @@ def _judge(
         "max_psi": round(found[0].index, 4) if found else None,
         "features": [_plain(one) for one in found[:MOST_SHIFTS]],
         "risk_14_days": _plain(risk),
-        "quantities": lasting,
+        "moved": lasting,
+        "quantities": drifted,
         "points": [
             {"point": point.pk, "asset": point.asset.code, "code": point.code, **_figures(step)}
             for point, step in steps.items()
         ],
     }
-    farthest = {one.quantity: one for one in reversed(found) if one.quantity in lasting}
-    news = any(step.nights <= NEWEST_AFTER for step in steps.values())
-    return Judged(version, statistics, drifted=bool(lasting) or news), farthest
+    farthest = {one.quantity: one for one in reversed(found) if one.quantity in drifted}
+    is_new = any(step.nights <= NEWEST_AFTER for step in steps.values())
+    return Judged(version, statistics, drifted=bool(drifted) or is_new), farthest
 
 
 def _shifts(
@@ -128,24 +172,65 @@ def _risk_shift(version: ModelVersion, learnt: Profile, *, as_of: dt.datetime, u
     return shift_of(values, learnt.risk_14_days, units=units, name="risk_14_days")
 
 
-def _steps(asset_class: AssetClass, *, as_of: dt.datetime) -> dict[MeasurementPoint, Step]:
-    """Points whose level stepped, and those told before whose step has not faded yet."""
-    told = set(
-        Alert.objects.open()
-        .filter(kind=AlertKind.DRIFT, point__asset__asset_class=asset_class)
-        .values_list("point_id", flat=True)
-    )
+def _units(asset_class: AssetClass, *, as_of: dt.datetime) -> list[_Unit]:
     restarts = _restarts(asset_class, as_of=as_of)
-    found: dict[MeasurementPoint, Step] = {}
+    units = []
     for asset in Asset.objects.filter(asset_class=asset_class).in_service(at=as_of):
-        points = list(asset.points.select_related("asset"))
-        levels = _levels(points, restarts.get(asset.pk), as_of=as_of)
-        if step := _lasting_step(levels):
-            found[points[step.column]] = step
-        for column, point in enumerate(points):
-            if point.pk in told and point not in found and (old := _remembered(levels, column)):
-                found[point] = old
+        points = asset.points.select_related("asset").order_by("code")
+        levels = _levels(list(points), restarts.get(asset.pk), as_of=as_of)
+        units.append(_Unit(tuple(points), levels))
+    return units
+
+
+def _alike(units: Sequence[_Unit]) -> Mapping[tuple[str, ...], list[_Unit]]:
+    """Units with the same points can be laid beside each other."""
+    alike = defaultdict(list)
+    for unit in units:
+        if unit.points:
+            alike[unit.codes].append(unit)
+    return alike
+
+
+def _common(units: Sequence[_Unit]) -> frozenset[str]:
+    """Quantities in which most units stepped."""
+    return frozenset(
+        codes[column]
+        for codes, members in _alike(units).items()
+        for column in stepped_together([unit.levels[-NIGHTS:] for unit in members])
+    )
+
+
+def _steps(
+    asset_class: AssetClass, units: Sequence[_Unit], common: frozenset[str]
+) -> dict[MeasurementPoint, Step]:
+    """Points whose level stepped, and those told before whose step has not faded yet."""
+    told = set(_told(asset_class).filter(point__isnull=False).values_list("point_id", flat=True))
+    found: dict[MeasurementPoint, Step] = {}
+    for members in _alike(units).values():
+        usual = Usual.of([unit.levels[-NIGHTS:] for unit in members])
+        for unit in members:
+            step = _lasting_step(unit.levels, usual)
+            if step and unit.points[step.column].code not in common:
+                found[unit.points[step.column]] = step
+            for column, point in enumerate(unit.points):
+                if point.pk not in told or point in found or point.code in common:
+                    continue
+                if old := _remembered(unit.levels, column, usual):
+                    found[point] = old
     return found
+
+
+def _told(asset_class: AssetClass) -> AlertQuerySet:
+    """Open alerts about the class or a point of it."""
+    of_class = Q(key__startswith=_class_key(asset_class))
+    of_point = Q(point__asset__asset_class=asset_class)
+    site = Alert.objects.open().filter(site=asset_class.site_id, kind=AlertKind.DRIFT)
+    return site.filter(of_class | of_point)
+
+
+def _told_quantities(asset_class: AssetClass) -> frozenset[str]:
+    told = _told(asset_class).filter(point=None)
+    return frozenset(told.values_list("parameters__quantity", flat=True))
 
 
 def _levels(
@@ -162,16 +247,16 @@ def _levels(
     return np.column_stack(means) if means else np.empty((nights, 0))
 
 
-def _lasting_step(levels: Floats) -> Step | None:
-    step = _sure(levels)
+def _lasting_step(levels: Floats, usual: Usual | None) -> Step | None:
+    step = _sure(levels, usual)
     if step is None:
         return None
-    before = [_sure(levels[:-night]) for night in range(1, ASKED_NIGHTS)]
+    before = [_sure(levels[:-night], usual) for night in range(1, ASKED_NIGHTS)]
     return step if any(_same(step, one) for one in before) else None
 
 
-def _sure(levels: Floats) -> Step | None:
-    step = find_step(levels[-NIGHTS:])
+def _sure(levels: Floats, usual: Usual | None) -> Step | None:
+    step = find_step(levels[-NIGHTS:], usual=usual)
     return step if step is not None and step.is_sure else None
 
 
@@ -179,8 +264,8 @@ def _same(one: Step, other: Step | None) -> bool:
     return other is not None and one.column == other.column and one.size * other.size > 0
 
 
-def _remembered(levels: Floats, column: int) -> Step | None:
-    step = find_step(levels[-NIGHTS:], only=column, most_after=REMEMBERED_NIGHTS)
+def _remembered(levels: Floats, column: int, usual: Usual | None) -> Step | None:
+    step = find_step(levels[-NIGHTS:], usual=usual, only=column, most_after=REMEMBERED_NIGHTS)
     return step if step is not None and step.is_sure_by(FADED) else None
 
 
@@ -201,7 +286,7 @@ def _restarts(asset_class: AssetClass, *, as_of: dt.datetime) -> dict[int, dt.da
 def _class_drift(asset_class: AssetClass, version: ModelVersion, farthest: Shift) -> Finding:
     return Finding(
         kind=AlertKind.DRIFT,
-        key=f"class:{asset_class.pk}:{farthest.quantity}"[:120],
+        key=f"{_class_key(asset_class)}{farthest.quantity}"[:120],
         parameters={
             "asset_class": asset_class.name,
             "quantity": farthest.quantity,
@@ -210,6 +295,10 @@ def _class_drift(asset_class: AssetClass, version: ModelVersion, farthest: Shift
         },
         model_version=version,
     )
+
+
+def _class_key(asset_class: AssetClass) -> str:
+    return f"class:{asset_class.pk}:"
 
 
 def _point_drift(

@@ -6,6 +6,7 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from django.db.models import F
 
 from maintenance.choices import AlertKind, Outcome, Role
 from maintenance.flow import monitor
@@ -34,8 +35,19 @@ POINTS = ("vibration", "temperature", "current")
 DECLARED = Declaration("pump", "1", quantities=("vibration",), statistics={"mean": (1, 3, 7)})
 
 
-def plant(assets: int = 12, *, seed: int = 1, step: float = 0.0, at_night: int = 0) -> Plant:
-    """Pumps of three points that feel one load; one vibration sensor may read higher since."""
+def plant(
+    assets: int = 12,
+    *,
+    seed: int = 1,
+    step: float = 0.0,
+    at_night: int = 0,
+    of: str | None = "P-2",
+    season: float = 0.0,
+) -> Plant:
+    """Pumps of three points that feel one load; one (or each) may read higher vibration since.
+
+    All may follow a season, by so much a night now.
+    """
     codes = [f"P-{n}" for n in range(1, assets + 1)]
     begun = MONDAY - 400 * DAY
     made = tiny(
@@ -56,7 +68,8 @@ def plant(assets: int = 12, *, seed: int = 1, step: float = 0.0, at_night: int =
         load = random.choice([0.6, 0.8, 1.0], NIGHTS)
         for point, gain in zip(POINTS, (3.0, 10.0, 0.5), strict=True):
             values = 20 + gain * load + random.normal(0, 0.05, NIGHTS)
-            if step and (code, point) == ("P-2", "vibration"):
+            values += season * np.arange(NIGHTS)
+            if step and point == "vibration" and of in (code, None):
                 values[-at_night:] += step
             speak(made, code, point, values)
     return made
@@ -150,6 +163,16 @@ def test_a_step_at_a_repair_is_another_unit_not_another_sensor():
     assert not standing().exists()
 
 
+@pytest.mark.parametrize("ago", [10, 14])
+def test_a_sensor_of_an_asset_repaired_lately_is_named_too(ago):
+    made = plant(step=1.0, at_night=5)
+    champion(made, learnt=normal_rows(500))
+    repaired = MONDAY - ago * DAY
+    made.take("replacements", [{"asset": "P-2", "component": "bearing", "replaced_at": repaired}])
+    watch(made)
+    assert standing().get().point == made.asset("P-2").points.get(code="vibration")
+
+
 def test_watching_twice_opens_one_alert_and_one_report():
     made = plant(step=1.0, at_night=4)
     champion(made, learnt=normal_rows(500))
@@ -186,8 +209,8 @@ def test_a_model_without_a_profile_has_no_report_and_is_named():
     assert not DriftReport.objects.exists()
 
 
-def test_a_class_that_reads_higher_for_a_week_drifts():
-    made = plant()
+def test_a_class_that_reads_higher_since_a_night_drifts():
+    made = plant(step=1.0, at_night=7, of=None)
     version = champion(made, learnt=normal_rows(2000))
     nightly_rows(made, version, shift=5.0)
     watch(made)
@@ -198,6 +221,40 @@ def test_a_class_that_reads_higher_for_a_week_drifts():
     assert report.drifted
     assert report.statistics["max_psi"] > 1
     assert report.statistics["units"] == 12
+
+
+def test_a_season_that_the_rows_are_at_one_end_of_is_told_and_raises_nothing():
+    made = plant(season=0.1)
+    version = champion(made, learnt=normal_rows(2000))
+    nightly_rows(made, version, shift=5.0)
+    watch(made)
+    assert not standing().exists()
+    report = DriftReport.objects.get()
+    assert not report.drifted
+    assert report.statistics["moved"] == ["vibration"]
+    assert report.statistics["quantities"] == []
+    assert report.statistics["max_psi"] > 1
+
+
+def test_a_class_that_steps_within_what_was_learnt_raises_nothing_and_names_no_sensor():
+    made = plant(step=1.0, at_night=7, of=None)
+    version = champion(made, learnt=normal_rows(2000))
+    nightly_rows(made, version, shift=0.0)
+    watch(made)
+    assert not standing().exists()
+
+
+def test_drift_of_a_class_stands_while_its_rows_are_away_though_the_step_is_long_ago():
+    made = plant(step=1.0, at_night=7, of=None)
+    version = champion(made, learnt=normal_rows(2000))
+    nightly_rows(made, version, shift=5.0)
+    watch(made)
+    FeatureRow.objects.update(as_of=F("as_of") + 30 * DAY)
+    watch(made, at=MONDAY + 30 * DAY)
+    assert standing(AlertKind.DRIFT).exists()
+    FeatureRow.objects.all().delete()
+    watch(made, at=MONDAY + 31 * DAY)
+    assert not standing(AlertKind.DRIFT).exists()
 
 
 def test_rows_of_one_night_do_not_make_a_drift():
