@@ -19,7 +19,7 @@ BEFORE: tuple[Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.StackInfoRenderer(),
 )
-CHATTER = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+CHATTER = ("axes", "celery.app.trace", "celery.beat", "celery.worker.strategy")
 
 
 def configure(settings: Mapping[str, str]) -> None:
@@ -50,7 +50,8 @@ def configure(settings: Mapping[str, str]) -> None:
                 }
             },
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "events"}},
-            # A sweep each few seconds would drown the rest; operations report themselves.
+            # A sweep each few seconds would drown the rest; operations report themselves. Of those
+            # who sign in, only wrong passwords are worth a line.
             "loggers": {name: {"level": "WARNING"} for name in CHATTER},
             "root": {"handlers": ["stderr"], "level": settings["level"]},
         }

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Max, Min, OuterRef, Subquery
 
 from maintenance.choices import AlertKind, ImportState, OperationKind, OperationState
 from maintenance.models import (
@@ -128,12 +128,11 @@ def _open_alerts(sites: list[Site], now: dt.datetime) -> Metric:
 
 def _drift() -> Iterator[Metric]:
     indices, drifted = list[Sample](), list[Sample]()
-    champions = ModelVersion.objects.champions().select_related("failure_mode__asset_class__site")
-    for version in champions:
-        report = DriftReport.objects.filter(model_version=version).order_by("-as_of").first()
-        if report is None:
-            continue
-        mode = version.failure_mode
+    newest = DriftReport.objects.filter(model_version=OuterRef("pk")).order_by("-as_of")
+    champions = ModelVersion.objects.champions().values(report=Subquery(newest.values("pk")[:1]))
+    reports = DriftReport.objects.filter(pk__in=champions)
+    for report in reports.select_related("model_version__failure_mode__asset_class__site"):
+        mode = report.model_version.failure_mode
         labels = (mode.asset_class.site.code, mode.asset_class.code, mode.code)
         drifted.append(Sample(labels, float(report.drifted)))
         if report.statistics.get("max_psi") is not None:

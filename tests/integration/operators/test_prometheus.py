@@ -38,6 +38,7 @@ from maintenance.models import (
     Schedule,
     TrainingRun,
 )
+from tests.installation import Installation, once
 from tests.integration.operators.programs import program
 from tests.plants import busy
 
@@ -152,6 +153,25 @@ def test_prometheus_scrapes_a_live_server_and_every_panel_has_a_series(
         empty = [title for title, expr in queries() if not eventually(lambda e=expr: ask(e))]
         assert empty == []
         assert ask("vigia_ingest_lag_seconds")[0]["metric"]["site"] == "north"
+
+
+@once
+def test_prometheus_scrapes_the_running_demo_and_every_panel_has_a_series(tmp_path: Path) -> None:
+    """After a week of its life, with assets enough of a class to compare: nothing is made up."""
+    binary, port = program("prometheus"), _free_port()
+    settings = {"VIGIA_METRICS_TOKEN": TOKEN, "PORT": str(port), "VIGIA_WEB_PROCESSES": "1"}
+    demo = Installation(tmp_path / "demo", settings)
+    demo.folder.mkdir()
+    demo.manage("migrate", "--verbosity", "0")
+    demo.manage("demo", "--assets", "30", "--weeks", "1", "--seconds", "2")
+    target = f"127.0.0.1:{port}"
+    with (
+        demo.running([str(ROOT / "deploy/web.sh")]),
+        prometheus(binary, tmp_path, target) as ask,
+    ):
+        wait_until(lambda: bool(ask('up{job="vigia"} == 1')), "the demo is not up")
+        empty = [title for title, expr in queries() if not eventually(lambda e=expr: ask(e))]
+        assert empty == []
 
 
 @contextmanager

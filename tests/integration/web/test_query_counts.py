@@ -35,6 +35,7 @@ from maintenance.models import (
     TrainingRun,
     User,
 )
+from maintenance.queries import metrics
 from tests.plants import REGISTER, Plant, forecast, model, tiny, work_order
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +198,12 @@ def test_the_pages_of_all_models_ask_no_more_for_more_models(plant: Plant, name:
     served(plant, "bearing")
     client = signed_in(plant.user(Role.RELIABILITY_ENGINEER))
     assert growth(opened(client, name), lambda: more_modes(plant)) == 0
+
+
+def test_the_figures_for_operators_ask_no_more_for_more_models(plant: Plant) -> None:
+    served(plant, "bearing")
+    told = lambda: list(metrics.all_metrics(now=plant.now))  # noqa: E731
+    assert growth(told, lambda: more_modes(plant)) == 0
 
 
 def more_versions(plant: Plant, mode: FailureMode) -> None:
