@@ -65,6 +65,8 @@ FROM maintenance_failuremode m
 CHAMPION = """
 SELECT id, version FROM maintenance_modelversion WHERE failure_mode_id = %s AND state = 'champion'
 """
+NEWEST = "SELECT max(id) FROM maintenance_modelversion WHERE failure_mode_id = %s"
+NEWEST_SERVED = "SELECT max(model_version_id) FROM maintenance_serving WHERE failure_mode_id = %s"
 SERVINGS = "SELECT count(*) FROM maintenance_serving WHERE failure_mode_id = %s"
 OPERATION = """
 SELECT state, run, progress_done, progress_total FROM maintenance_operation WHERE id = %s
@@ -81,7 +83,7 @@ CHAIN = "SELECT failure_mode_id, from_at, until_at FROM maintenance_serving ORDE
 SWAPS_AUDITED = """
 SELECT count(*) FROM maintenance_auditentry WHERE action IN ('promote model', 'roll back model')
 """
-LET_ALONE = "SELECT count(*) FROM maintenance_serving"
+ALL_SERVINGS = "SELECT count(*) FROM maintenance_serving"
 
 Tell = Callable[[str], object]
 
@@ -203,15 +205,12 @@ class Trial:
         """Each operation once, undisturbed: how long it takes, and two versions to swap."""
         self.finished(self.asked_to_train())
         operation = self.asked_to_train()
-        self.wait(lambda: self.state(operation)[0] == "running", DONE_SECONDS, "a run")
+        self.under_way(operation)
         started = time.monotonic()
         self.finished(operation)
         self.training_seconds = time.monotonic() - started
         if self.champion()[1] == 1:
-            newest = self.records.one(
-                "SELECT max(id) FROM maintenance_modelversion WHERE failure_mode_id = %s", self.mode
-            )
-            self.press(*self.promotion(newest))
+            self.press(*self.promotion(self.newest()))
         target = self.champion()[0]
         self.back_to_the_first()
         os.kill(self.web.children()[0], signal.SIGKILL)
@@ -227,7 +226,7 @@ class Trial:
         """A training, a rollback and a promotion, each killed."""
         self.killed_training()
         if self.champion()[1] == 1:
-            self.press(*self.promotion(self.newest_other()))
+            self.press(*self.promotion(self.newest()))
         target = self.champion()[0]
         self.killed_swap("rollback", self.rollback)
         self.killed_swap("promotion", lambda: self.promotion(target))
@@ -246,10 +245,10 @@ class Trial:
             self.back_to_the_first()
             operation = self.asked_to_train()
             as_it_writes = self.random.random() < 0.5
-            self.wait(lambda: self.state(operation)[0] == "running", DONE_SECONDS, "a run")  # noqa: B023
+            self.under_way(operation)
             started = time.monotonic()
             if as_it_writes:
-                self.wait(lambda: self.judged(operation), DONE_SECONDS, "verdicts")  # noqa: B023
+                self.judged(operation)
                 time.sleep(self.random.uniform(0, WRITING_SECONDS))
             else:
                 time.sleep(self.random.uniform(0, self.training_seconds))
@@ -257,7 +256,7 @@ class Trial:
             self.finished(operation)
             if during:
                 self.found.kills["training"] += 1
-                self.once("training", operation)
+                self.judge_training(operation)
                 return
             self.training_seconds = min(self.training_seconds, time.monotonic() - started)
 
@@ -275,9 +274,17 @@ class Trial:
             os.kill(children[-1], signal.SIGKILL)
         return before == "running" and self.state(operation)[0] == "running"
 
-    def judged(self, operation: int) -> bool:
-        state, _run, done, total = self.state(operation)
-        return state != "running" or 0 < total == done
+    def under_way(self, operation: int) -> None:
+        self.wait(lambda: self.state(operation)[0] != "queued", DONE_SECONDS, "a run")
+
+    def judged(self, operation: int) -> None:
+        """All its challengers are: what is left is to write."""
+
+        def told() -> bool:
+            state, _run, done, total = self.state(operation)
+            return state != "running" or 0 < total == done
+
+        self.wait(told, DONE_SECONDS, "verdicts")
 
     def state(self, operation: int) -> tuple[str, int, int, int]:
         [row] = self.records.rows(OPERATION, operation)
@@ -287,7 +294,7 @@ class Trial:
         over = ("succeeded", "failed", "cancelled")
         self.wait(lambda: self.state(operation)[0] in over, DONE_SECONDS, "the end of training")
 
-    def once(self, what: str, operation: int) -> None:
+    def judge_training(self, operation: int) -> None:
         """One run a failure mode, each challenger served as often as it was promoted."""
         runs = self.records.rows(RUNS, operation)
         modes = sorted(row[0] for row in runs)
@@ -297,7 +304,7 @@ class Trial:
         if state == "succeeded" and modes == ["bearing", "seal"] and served:
             self.found.once += 1
         else:
-            self.found.wrong.append(f"{what} {operation}: {state}, {runs}")
+            self.found.wrong.append(f"training {operation}: {state}, {runs}")
 
     # Promotions and rollbacks
 
@@ -375,9 +382,8 @@ class Trial:
         [row] = self.records.rows(CHAMPION, self.mode)
         return row
 
-    def newest_other(self) -> int:
-        query = "SELECT max(id) FROM maintenance_modelversion WHERE failure_mode_id = %s"
-        newest: int = self.records.one(query, self.mode)
+    def newest(self) -> int:
+        newest: int = self.records.one(NEWEST, self.mode)
         return newest
 
     def servings(self) -> int:
@@ -430,8 +436,7 @@ class Trial:
         return found
 
     def newest_served(self) -> int:
-        query = "SELECT max(model_version_id) FROM maintenance_serving WHERE failure_mode_id = %s"
-        newest: int = self.records.one(query, self.mode)
+        newest: int = self.records.one(NEWEST_SERVED, self.mode)
         return newest
 
     def chained(self) -> bool:
@@ -441,7 +446,7 @@ class Trial:
             if mode in last and last[mode] != from_at:
                 return False
             last[mode] = until_at
-        return bool(self.records.one(LET_ALONE) == self.records.one(SWAPS_AUDITED))
+        return bool(self.records.one(ALL_SERVINGS) == self.records.one(SWAPS_AUDITED))
 
     def wait(self, happened: Callable[[], object], seconds: float, what: str) -> None:
         end = time.monotonic() + seconds
