@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, F, Prefetch, Q, QuerySet
+from django.db.models.functions import Greatest
 from django.utils.functional import Promise
+from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from maintenance.choices import Permission
+from maintenance.choices import Outcome, Permission
 from maintenance.models import (
     DriftReport,
     FailureMode,
     Forecast,
+    Label,
     ModelVersion,
     Serving,
     Site,
     TrainingRun,
     User,
 )
+from maintenance.queries.model_words import feature_words
 
 ROLES: Mapping[str, Promise] = {
     "challenger": _("Challenger"),
@@ -29,6 +33,8 @@ ROLES: Mapping[str, Promise] = {
     "baseline": _("Baseline: age alone"),
 }
 MOST_FEATURES = 15
+MOST_SHIFTS = 8
+MOST_LABELS = 8
 PLOT_SIZE = 100.0
 
 
@@ -55,13 +61,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Difference:
-    """Challenger less rival with its interval; `good` below zero, `bad` above."""
+    """Challenger less rival with its interval: below zero the challenger is better."""
 
     label: Promise
     value: float
     low: float
     high: float
     decimals: int
+    unit: str
 
     @property
     def tone(self) -> str:
@@ -191,7 +198,8 @@ def served_between(
             forecasts=Count(
                 "model_version__forecasts",
                 filter=Q(
-                    model_version__forecasts__recorded_at__gte=start,
+                    Q(until_at=None) | Q(model_version__forecasts__recorded_at__lt=F("until_at")),
+                    model_version__forecasts__recorded_at__gte=Greatest("from_at", start),
                     model_version__forecasts__recorded_at__lt=end,
                 ),
             )
@@ -217,8 +225,9 @@ def scores(comparison: Mapping[str, Any]) -> Scores | None:
         columns=[ROLES[role] for role in roles],
         lines=list(_lines([by_role[role] for role in roles])),
         against=[
-            Against(ROLES[role], list(_differences(pair)))
-            for role, pair in comparison["against"].items()
+            Against(ROLES[role], list(_differences(comparison["against"][role])))
+            for role in roles
+            if role in comparison["against"]
         ],
         rows=comparison["rows"],
         assets=comparison["assets"],
@@ -242,8 +251,8 @@ def _lines(told: list[Mapping[str, Any]]) -> Iterable[Line]:
     within = {"days": first["alarm_days"]}
     yield Line(_("Cost of its decisions, an asset-year"), of("cost"), 0, "money")
     for day in first["brier"]:
-        label = _("Brier score, %(days)s days") % {"days": day}
-        yield Line(label, [one["brier"].get(day) for one in told], 4)
+        label = ngettext_lazy("Brier score, %(days)s day", "Brier score, %(days)s days", int(day))
+        yield Line(label % {"days": day}, [one["brier"].get(day) for one in told], 4)
     precision = [one["average_precision"].get(str(first["alarm_days"])) for one in told]
     yield Line(_("PR-AUC, %(days)s days") % within, precision, 3)
     yield Line(_("Accuracy of the alarm, %(days)s days") % within, of("accuracy"), 3)
@@ -257,18 +266,18 @@ def _lines(told: list[Mapping[str, Any]]) -> Iterable[Line]:
     yield Line(_("RUL up to %(days)s days: RMSE, days") % lasting, of("rul_rmse"), 2)
 
 
-_PAIRED: Mapping[str, tuple[Promise, int]] = {
-    "cost": (_("Cost an asset-year"), 0),
-    "brier": (_("Brier score"), 4),
-    "calibration": (_("Calibration error"), 4),
+_PAIRED: Mapping[str, tuple[Promise, int, str]] = {
+    "cost": (_("Cost an asset-year"), 0, "money"),
+    "brier": (_("Brier score"), 4, ""),
+    "calibration": (_("Calibration error"), 4, ""),
 }
 
 
 def _differences(pair: Mapping[str, Any]) -> Iterable[Difference]:
-    for name, (label, decimals) in _PAIRED.items():
+    for name, (label, decimals, unit) in _PAIRED.items():
         told = pair.get(name)
         if told and None not in told.values():
-            yield Difference(label, told["value"], told["low"], told["high"], decimals)
+            yield Difference(label, told["value"], told["low"], told["high"], decimals, unit)
 
 
 def calibration(comparison: Mapping[str, Any]) -> Plot | None:
@@ -290,6 +299,90 @@ def calibration(comparison: Mapping[str, Any]) -> Plot | None:
     return Plot(points=points, days=told["alarm_days"], top=top)
 
 
-def features(version: ModelVersion) -> list[str]:
-    """The features that move its forecasts most, largest first."""
-    return list(version.profile.get("features", {}))[:MOST_FEATURES]
+def features(version: ModelVersion) -> list[tuple[str, str]]:
+    """The features that move its forecasts most, largest first: name, and what it measures."""
+    names = list(version.profile.get("features", {}))[:MOST_FEATURES]
+    return list(feature_words(version, names).items())
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What became of the forecasts of a version: how many of each, and the newest labels."""
+
+    made: int
+    counts: list[tuple[Outcome, int]]
+    newest: list[Label]
+
+    @property
+    def open(self) -> int:
+        return self.made - sum(count for _outcome, count in self.counts)
+
+
+def outcomes(version: ModelVersion) -> Outcomes:
+    labels = Label.objects.filter(forecast__model_version=version)
+    counted = dict(labels.order_by().values_list("outcome").annotate(Count("pk")))
+    newest = labels.select_related("forecast__asset").order_by("-matured_at", "-pk")
+    thin = newest.only(
+        "outcome",
+        "observed_days",
+        "matured_at",
+        "forecast__as_of",
+        "forecast__risk_14_days",
+        "forecast__asset__code",
+    )
+    return Outcomes(
+        made=version.forecasts.count(),
+        counts=[(outcome, counted.get(outcome.value, 0)) for outcome in Outcome],
+        newest=list(thin[:MOST_LABELS]),
+    )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One feature of a drift report, or the risks: how far it lies from what was learnt."""
+
+    label: str
+    psi: float | None
+    limit: float | None
+    distance: float
+    moved: bool
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The newest drift report of a version, and how many of its reports told of drift."""
+
+    report: DriftReport
+    rows: int
+    units: int
+    shifts: list[Moved]
+    risk: Moved | None
+    points: list[Mapping[str, Any]]
+    reports: int
+    drifted: int
+
+
+def drift(version: ModelVersion) -> Drift | None:
+    """None before the first night that the version served."""
+    reports = version.drift_reports
+    newest = reports.order_by("-as_of").first()
+    if newest is None:
+        return None
+    told = newest.statistics
+    shifts = told.get("features", [])[:MOST_SHIFTS]
+    words = feature_words(version, [one["name"] for one in shifts])
+    risk = told.get("risk_14_days")
+    return Drift(
+        report=newest,
+        rows=told.get("rows", 0),
+        units=told.get("units", 0),
+        shifts=[_moved(words[one["name"]], one) for one in shifts],
+        risk=_moved(gettext("Failure risk, 14 days"), risk) if risk else None,
+        points=told.get("points", []),
+        reports=reports.count(),
+        drifted=reports.filter(drifted=True).count(),
+    )
+
+
+def _moved(label: str, told: Mapping[str, Any]) -> Moved:
+    return Moved(label, told["psi"], told["limit"], told["distance"], told["moved"])

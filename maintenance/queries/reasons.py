@@ -12,6 +12,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from maintenance.models import Forecast, MeasurementPoint
+from predictors.schema import FeatureSpec
 
 BASE = "base"
 MOST = 6
@@ -62,6 +63,17 @@ def told(forecast: Forecast, *, most: int = MOST) -> list[Told]:
     largest = abs(strongest[0]["contribution"])
     found = [_told(reason, points, largest) for reason in strongest]
     return sorted(found, key=lambda reason: -reason.contribution)
+
+
+def feature_head(spec: FeatureSpec, names: Mapping[str, str]) -> str:
+    """What a feature measures; `names` calls quantities as the points of the class do."""
+    told = {
+        "feature": spec.name,
+        "quantity": spec.quantity,
+        "statistic": spec.statistic,
+        "window_days": spec.window_days,
+    }
+    return _head(told, _Point(names.get(spec.quantity, spec.quantity), ""))
 
 
 def _points(forecast: Forecast) -> dict[str, _Point]:

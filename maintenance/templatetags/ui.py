@@ -19,10 +19,11 @@ from django.template import Context
 from django.utils import formats
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext
+from django.utils.translation import gettext, gettext_lazy, ngettext, pgettext, pgettext_lazy
 from tablericons.templatetags.tablericons import icon as tabler_icon
 
-from maintenance.choices import Grade
+from maintenance.choices import Grade, Outcome
+from maintenance.queries import model_words as queries
 from maintenance.queries.words import risk_band
 
 if TYPE_CHECKING:
@@ -165,6 +166,36 @@ def state_badge(state: str, word: StrOrPromise) -> SafeString:
     return badge(tone, icon_name, word)
 
 
+@register.simple_tag
+def drift_badge(drifted: bool) -> SafeString:  # noqa: FBT001  The report's own word.
+    """Whether a drift report told of drift."""
+    if drifted:
+        return badge("watch", "trending-up", gettext("Drift"))
+    return badge("low", "circle-check", gettext("No drift"))
+
+
+OUTCOME_MARKS: Mapping[str, tuple[str, str, StrOrPromise]] = {
+    Outcome.FAILED: ("high", "alert-triangle", pgettext_lazy("outcome", "Failed")),
+    Outcome.SURVIVED: ("low", "circle-check", gettext_lazy("Survived")),
+    Outcome.CENSORED: ("neutral", "refresh", gettext_lazy("Censored")),
+}
+
+
+@register.simple_tag
+def outcome_badge(outcome: str) -> SafeString:
+    """What became of a forecast, in short."""
+    return badge(*OUTCOME_MARKS[outcome])
+
+
+@register.simple_tag
+def model_words(said: str) -> SafeString:
+    """What the core says of a model, in the reader's language where its form is known."""
+    told = queries.model_words(said)
+    if told is None:
+        return format_html('<span lang="en">{}</span>', said)
+    return format_html("{}", told)
+
+
 # Figures in words
 
 
@@ -188,6 +219,17 @@ def percent(share: float | None) -> str:
     if 0.99 < share < 1:
         return f">99{NO_BREAK_SPACE}%"
     return f"{number(share * 100)}{NO_BREAK_SPACE}%"
+
+
+@register.filter
+def signed(value: float | None, decimals: int = 0) -> str:
+    """A difference: with its sign, a plus or a true minus."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    told = number(abs(value), decimals)
+    if not round(value, decimals):
+        return told
+    return ("+" if value > 0 else "\N{MINUS SIGN}") + told
 
 
 CURRENCY_SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "MXN": "MX$", "BRL": "R$"}

@@ -160,6 +160,8 @@ def version(request: SiteRequest, pk: int) -> HttpResponse:
         "features": queries.features(found),
         "servings": found.servings.select_related("by").order_by("-pk"),
         "forecasts": queries.newest_forecasts(found),
+        "outcomes": queries.outcomes(found),
+        "drift": queries.drift(found),
         "may_promote": may_manage and found.may_serve,
         "form": ReasonForm(auto_id="promote-%s"),
     }
