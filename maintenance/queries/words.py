@@ -91,7 +91,7 @@ GENERAL_WORDS: dict[str, Promise] = {
     "reason": _("not there"),
 }
 KIND_WORDS: dict[str, Promise] = {
-    "economic": _("Waiting is cheaper than doing it now."),
+    "economic": _("Waiting is cheaper than any free place in these days."),
     "structural": _("It cannot be done in these days as things are."),
     "contention": _("There is no room beside work that matters more."),
     "possible": _("It would fit and pay: optimise again, or place it by hand."),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from maintenance.choices import AsFound, DismissReason, WorkOrderState
 from maintenance.models import Assignment, AuditEntry, ScheduleMove, User, WorkOrder
@@ -78,9 +79,13 @@ def _executed(before: str, after: dict[str, Any]) -> tuple[str, str, str] | None
         return "player-pause", _("Paused"), note
     if state == WorkOrderState.DONE:
         found = after.get("as_found")
-        return "circle-check", _("Closed"), str(AsFound(found).label) if found else note
+        return (
+            "circle-check",
+            pgettext("work order", "Closed"),
+            str(AsFound(found).label) if found else note,
+        )
     if state == WorkOrderState.CANCELLED:
-        return "ban", _("Cancelled"), note
+        return "ban", pgettext("work order", "Cancelled"), note
     return None
 
 

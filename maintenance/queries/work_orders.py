@@ -85,9 +85,9 @@ class Wanted:
         return self.state in TO_SCHEDULE_STATES
 
 
-def tab_of(state: str) -> WorkOrderState:
-    """The tab that holds a state; the proposals when it is none."""
-    return next((tab for tab, states in TABS.items() if state in states), WorkOrderState.PROPOSED)
+def tab_of(state: str, *, otherwise: WorkOrderState = WorkOrderState.PROPOSED) -> WorkOrderState:
+    """The tab that holds a state; another where it is none."""
+    return next((tab for tab, states in TABS.items() if state in states), otherwise)
 
 
 def listed(work_orders: WorkOrderQuerySet, wanted: Wanted) -> QuerySet[WorkOrder]:
@@ -221,7 +221,10 @@ class Standing:
 
 
 def standings(work_order: WorkOrder) -> list[Standing]:
-    """In the draft first, then in the published schedule; `shown` fetched both."""
+    """In the draft first, then in the published schedule; `shown` fetched both.
+
+    Of work that is over, a draft made before says nothing any more.
+    """
     places: Sequence[Assignment] = work_order.places  # type: ignore[attr-defined]
     reasons: Sequence[LeftOut] = work_order.reasons  # type: ignore[attr-defined]
     found = [Standing(place.schedule, place, None) for place in places]
@@ -229,6 +232,8 @@ def standings(work_order: WorkOrder) -> list[Standing]:
     found += [
         Standing(reason.schedule, None, left_out_words(reason, names=names)) for reason in reasons
     ]
+    if not work_order.is_open:
+        found = [one for one in found if one.schedule.state != ScheduleState.DRAFT]
     return sorted(found, key=lambda standing: standing.schedule.state)
 
 

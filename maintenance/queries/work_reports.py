@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from django.db.models import QuerySet, Sum
 
 from maintenance.choices import StockMove
-from maintenance.models import ReportPhoto, StockEntry, WorkOrder, WorkReport, WorkSpell
+from maintenance.models import (
+    Forecast,
+    Label,
+    ReportPhoto,
+    StockEntry,
+    WorkOrder,
+    WorkReport,
+    WorkSpell,
+)
 from maintenance.queries.work_order_history import person
 
 TOLD_LATER = dt.timedelta(minutes=5)
@@ -23,13 +31,19 @@ class UsedPart:
 
 @dataclass(frozen=True)
 class Reported:
-    """`told_at` is set where the report came later than the end of the work."""
+    """`told_at` is set where the report came later than the end of the work.
+
+    `label` is what became of the forecast behind the work; until then `label_by` says when that
+    will be known at the latest. Without a forecast both are None.
+    """
 
     report: WorkReport
     by: str
     parts: list[UsedPart]
     photos: list[ReportPhoto]
     told_at: dt.datetime | None
+    label: Label | None
+    label_by: dt.datetime | None
 
 
 def report_of(work_order: WorkOrder) -> Reported | None:
@@ -38,13 +52,20 @@ def report_of(work_order: WorkOrder) -> Reported | None:
     if report is None:
         return None
     later = report.recorded_at - report.finished_at > TOLD_LATER
+    forecast = work_order.forecast
     return Reported(
         report=report,
         by=person(report.by),
         parts=_used(work_order),
         photos=list(report.photos.all()),
         told_at=report.recorded_at if later else None,
+        label=Label.objects.filter(forecast=forecast).first() if forecast else None,
+        label_by=_horizon(forecast) if forecast else None,
     )
+
+
+def _horizon(forecast: Forecast) -> dt.datetime:
+    return forecast.as_of + dt.timedelta(days=forecast.horizon_days)
 
 
 def _used(work_order: WorkOrder) -> list[UsedPart]:

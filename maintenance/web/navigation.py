@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from maintenance.choices import ROLE_PERMISSIONS, Permission, Role
-from maintenance.models import Membership, Site, User, WorkOrder
+from maintenance.models import Alert, Membership, Site, User, WorkOrder
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Section:
     icon: str
     permissions: frozenset[Permission]
     holds: tuple[str, ...]
+    decides: frozenset[Permission] = frozenset()
+    """Whose decisions its badge counts."""
 
 
 SECTIONS = (
@@ -43,6 +46,7 @@ SECTIONS = (
         "outline/bell",
         frozenset({Permission.READ_WORK}),
         ("inbox", "alert"),
+        frozenset({Permission.PLAN, Permission.MANAGE_MODELS}),
     ),
     Section(
         "work_orders",
@@ -50,6 +54,7 @@ SECTIONS = (
         "outline/clipboard-check",
         frozenset({Permission.READ_WORK, Permission.OWN_WORK}),
         ("work_order", "work_orders"),
+        frozenset({Permission.PLAN}),
     ),
     Section(
         "schedule",
@@ -92,7 +97,9 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     held = _held(user, site)
     return {
         "menu": [
-            _entry(request, section, site) for section in SECTIONS if held & section.permissions
+            _entry(request, section, site, held)
+            for section in SECTIONS
+            if held & section.permissions
         ],
         "site": site,
         "sites": Site.objects.for_user(user),
@@ -101,7 +108,9 @@ def navigation(request: HttpRequest) -> dict[str, object]:
     }
 
 
-def _entry(request: HttpRequest, section: Section, site: Site | None) -> MenuEntry:
+def _entry(
+    request: HttpRequest, section: Section, site: Site | None, held: frozenset[Permission]
+) -> MenuEntry:
     match = request.resolver_match
     here = (match.url_name or "") if match else ""
     return MenuEntry(
@@ -109,14 +118,18 @@ def _entry(request: HttpRequest, section: Section, site: Site | None) -> MenuEnt
         icon=section.icon,
         url=reverse(section.name),
         active=here.startswith(section.holds),
-        badge=_proposed(request, site) if section.name == "work_orders" else 0,
+        badge=_waiting(section, site, held),
     )
 
 
-def _proposed(request: HttpRequest, site: Site | None) -> int:
-    if site is None or not isinstance(request.user, User):
+def _waiting(section: Section, site: Site | None, held: frozenset[Permission]) -> int:
+    """What waits for a decision that the reader may take."""
+    if site is None or not held & section.decides:
         return 0
-    return WorkOrder.objects.for_user(request.user).of_site(site).proposed().count()
+    if section.name == "inbox":
+        alerts = Alert.objects.filter(site=site, owner=None)
+        return alerts.shown(now=timezone.now()).count()
+    return WorkOrder.objects.of_site(site).proposed().count()
 
 
 def _held(user: User, site: Site | None) -> frozenset[Permission]:

@@ -9,18 +9,32 @@ from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
 from maintenance.access import SiteRequest, public, signed_in
+from maintenance.choices import Permission
 from maintenance.models import Site
 from maintenance.web.asked import back, whole
 from maintenance.web.middleware import SESSION_KEY
 
-sign_in = public(
-    LoginView.as_view(template_name="session/login.html", redirect_authenticated_user=True)
-)
+
+class SignIn(LoginView):
+    template_name = "session/login.html"
+    redirect_authenticated_user = True
+
+    def get_default_redirect_url(self) -> str:
+        """Who does the work and does not plan it begins with their own."""
+        user = self.request.user
+        plans = Site.objects.for_user(user, Permission.READ_WORK).exists()
+        if not plans and Site.objects.for_user(user, Permission.EXECUTE).exists():
+            return reverse("my_work")
+        return super().get_default_redirect_url()
+
+
+sign_in = public(SignIn.as_view())
 sign_out = public(LogoutView.as_view())
 choose_language = public(require_POST(never_cache(set_language)))
 

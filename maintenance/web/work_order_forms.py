@@ -8,7 +8,13 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from maintenance.choices import DismissReason, Permission, Priority, WorkOrderType
+from maintenance.choices import (
+    DismissReason,
+    Permission,
+    Priority,
+    WorkOrderState,
+    WorkOrderType,
+)
 from maintenance.models import Asset, AssetClass, JobPlan, Site, User
 from maintenance.queries.work_orders import DEFAULT_SORT, DEFAULT_SORTS, SORTS, Wanted, tab_of
 from maintenance.web.asked import whole
@@ -27,8 +33,15 @@ class FilterForm(forms.Form):
     priority = forms.ChoiceField(required=False, label=_("Priority"))
     kind = forms.ChoiceField(required=False, label=_("Asset class"))
 
-    def __init__(self, *args: Any, asset_classes: list[tuple[str, str]], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        asset_classes: list[tuple[str, str]],
+        first: WorkOrderState = WorkOrderState.PROPOSED,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        self._first = first
         self._offer("type", _("Any type"), WorkOrderType.choices)
         self._offer("priority", _("Any priority"), Priority.choices)
         self._offer("kind", _("Any asset class"), asset_classes)
@@ -42,7 +55,10 @@ class FilterForm(forms.Form):
     def wanted(self) -> Wanted:
         self.is_valid()
         given = self.cleaned_data
-        state, sort = tab_of(self.data.get("state", "")), self.data.get("sort", "")
+        state, sort = (
+            tab_of(self.data.get("state", ""), otherwise=self._first),
+            self.data.get("sort", ""),
+        )
         usual = DEFAULT_SORTS.get(state, DEFAULT_SORT)
         return Wanted(
             state=state,

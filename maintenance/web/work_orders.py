@@ -293,7 +293,11 @@ def _of_site(request: SiteRequest, site: Site) -> WorkOrderQuerySet:
 
 
 def _filter_form(request: SiteRequest, site: Site) -> FilterForm:
-    return FilterForm(request.GET, asset_classes=classes_of(site, request.user))
+    """Who does the work begins with what is theirs to do; others with what is to decide."""
+    does = Site.objects.for_user(request.user, Permission.EXECUTE).contains(site)
+    sees = Site.objects.for_user(request.user, Permission.READ_WORK).contains(site)
+    first = WorkOrderState.SCHEDULED if does and not sees else WorkOrderState.PROPOSED
+    return FilterForm(request.GET, asset_classes=classes_of(site, request.user), first=first)
 
 
 def _tabs(counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
