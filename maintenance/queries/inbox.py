@@ -128,7 +128,7 @@ def _drift_story(told: Mapping[str, Any]) -> str:
         ) % {"day": _day(told["since"]), "change": _signed(told["size"]), "unit": told["unit"]}
     return _(
         "The readings of this class lie elsewhere than those the model learnt from: stability "
-        "index %(psi)s, and %(share)s %% of the rows crossed an edge."
+        "index (PSI) %(psi)s, %(share)s %% of them out of place."
     ) % {"psi": _number(told["psi"], 2), "share": _number(100 * told["distance"], 0)}
 
 

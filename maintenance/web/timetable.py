@@ -36,6 +36,7 @@ WORDS = {
 # cron counts from Sunday, Django's names from Monday.
 DAYS = [(day, WEEKDAYS[(day - 1) % 7]) for day in (1, 2, 3, 4, 5, 6, 0)]
 MOST_SECONDS = 7 * 24 * 3600
+HALF_A_MINUTE = dt.timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,10 @@ def _next_at(task: PeriodicTask, now: dt.datetime) -> dt.datetime | None:
     if not task.enabled:
         return None
     remaining: dt.timedelta = task.schedule.remaining_estimate(task.last_run_at or now)
+    if task.crontab:
+        # The schedule read its own clock a moment later: a whole minute is meant.
+        remaining += HALF_A_MINUTE
+        return max(now, (now + remaining).replace(second=0, microsecond=0))
     return max(now, now + remaining)
 
 

@@ -30,7 +30,7 @@ from maintenance.models import (
 from tests.browser import furnish_loop
 
 SOLVER_SECONDS = 5.0
-NEWCOMER, GUEST, TRAINEE = "newcomer", "guest", "trainee"
+NEWCOMER, GUEST, TRAINEE, ADMINISTRATOR = "newcomer", "guest", "trainee", "administrator"
 READINGS = """\
 asset,point,at,value
 {asset},{point},{at},2.4
@@ -132,12 +132,16 @@ def _bring_in_readings(site: Site, engineer: User, now: dt.datetime) -> None:
 
 
 def _welcome(site: Site, now: dt.datetime) -> None:
-    """Somebody whose site is empty, somebody without a site, and a technician without work."""
+    """Somebody whose site is empty, somebody without a site, who answers for all sites, and a
+    technician without work."""
     empty = Site.objects.create(code="sur", name="Planta Sur", recorded_at=now)
     newcomer = _user(NEWCOMER, "Iris", "Mora")
     for role in (Role.PLANNER, Role.RELIABILITY_ENGINEER):
         Membership.objects.create(user=newcomer, site=empty, role=role, recorded_at=now)
     _user(GUEST, "Pau", "Gil")
+    keeper = _user(ADMINISTRATOR, "Olga", "Ferrer")
+    for each in (site, empty):
+        Membership.objects.create(user=keeper, site=each, role=Role.ADMINISTRATOR, recorded_at=now)
     trainee = _user(TRAINEE, "Teo", "Sanz")
     Membership.objects.create(user=trainee, site=site, role=Role.TECHNICIAN, recorded_at=now)
 

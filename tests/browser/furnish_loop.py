@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from maintenance import operations, tasks
-from maintenance.choices import AlertKind, AsFound, ModelState, Trigger, Verdict
+from maintenance.choices import AlertKind, AsFound, ModelState, Trigger
 from maintenance.flow import execute, monitor, retrain
 from maintenance.flow.monitor.alerts import settle
 from maintenance.flow.monitor.findings import Finding
@@ -83,25 +83,24 @@ def _do_work(site: Site, now: dt.datetime) -> dict[str, str]:
 
 
 def _judge(site: Site, engineer: User, now: dt.datetime) -> dict[str, str]:
-    """A challenger that the gate refused serves by hand, and what served before serves again."""
+    """A challenger that the gate refused serves by hand, and what served before can come back."""
     refused = TrainingRun.objects.filter(
-        failure_mode__asset_class__site=site,
-        verdict=Verdict.REJECTED,
-        challenger__state=ModelState.REJECTED,
+        failure_mode__asset_class__site=site, challenger__state=ModelState.REJECTED
     )
-    run = next(run for run in refused if run.comparison)
-    mode, challenger = run.failure_mode, run.challenger
+    first, second = [run for run in refused if run.comparison][:2]
+    mode, by = first.failure_mode, {"by": engineer}
     said = "A new supplier's bearings since March: the newest rows count most."
-    retrain.promote(model_version=challenger, by=engineer, now=now, reason=said)
-    _perform(tasks.request_forecast(site=site, by=engineer, now=now))
-    later = timezone.now()
+    retrain.promote(model_version=first.challenger, now=now, reason=said, **by)
     said = "Twice as many alarms as before on the same pumps."
-    retrain.roll_back(failure_mode=mode, by=engineer, now=later, reason=said)
-    champion = ModelVersion.objects.champions().get(failure_mode=mode)
+    retrain.roll_back(failure_mode=mode, now=timezone.now(), reason=said, **by)
+    said = "They were real: two pumps were opened."
+    retrain.promote(model_version=first.challenger, now=timezone.now(), reason=said, **by)
+    _perform(tasks.request_forecast(site=site, now=timezone.now(), **by))
+    watched = ModelVersion.objects.champions().exclude(failure_mode=mode).filter(family="hazard")
     return {
         "model": reverse("model", args=[mode.pk]),
-        "challenger": reverse("model_version", args=[challenger.pk]),
-        "champion": reverse("model_version", args=[champion.pk]),
+        "challenger": reverse("model_version", args=[second.challenger_id]),
+        "champion": reverse("model_version", args=[watched[0].pk]),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from playwright.async_api import Page as Tab
 
 PLANNER, ENGINEER, TECHNICIAN = "planner", "engineer", "technician"
-NEWCOMER, GUEST, TRAINEE = "newcomer", "guest", "trainee"
+NEWCOMER, GUEST, TRAINEE, ADMINISTRATOR = "newcomer", "guest", "trainee", "administrator"
 ROOMY = 768  # From this width on the schedule is a timeline; below it is a list by day.
 
 
@@ -165,12 +165,12 @@ PAGES = (
     Page("models-served", "/models/served/", who=ENGINEER, ready="table"),
     Page("models-served-nothing", "/models/served/?day=2001-01-01", who=ENGINEER),
     Page("training", "training", who=ENGINEER, ready="progress"),
-    Page("timetable", "/timetable/", who=ENGINEER, ready="table"),
-    Page("timetable-entry", "timetable-entry", who=ENGINEER),
+    Page("timetable", "/timetable/", who=ADMINISTRATOR, ready="table"),
+    Page("timetable-entry", "timetable-entry", who=ADMINISTRATOR),
     Page(
         "timetable-entry-refused",
         "timetable-entry",
-        who=ENGINEER,
+        who=ADMINISTRATOR,
         then=rhythm_is_refused,
         status=422,
     ),
