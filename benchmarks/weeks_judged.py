@@ -372,7 +372,7 @@ def told_of(recalibrated: Sequence[Recalibrated], drift: Sequence[Alert]) -> dic
     days: dict[str, float | None] = {}
     for one in recalibrated:
         waits = [(at - one.at) / dt.timedelta(days=1) for at in opened.get(str(one), [])]
-        days[str(one)] = min((wait for wait in waits if wait > 0), default=None)
+        days[str(one)] = min((round(wait, 2) for wait in waits if wait > 0), default=None)
     in_time = sum(wait is not None and wait <= TOLD_WITHIN_DAYS for wait in days.values())
     changed = {str(one): one.at for one in recalibrated}
     caused = sum(
@@ -380,7 +380,10 @@ def told_of(recalibrated: Sequence[Recalibrated], drift: Sequence[Alert]) -> dic
     )
     return {
         "recalibrated": list(days),
-        "days_since_repair": {str(one): one.days_alone for one in recalibrated},
+        "days_since_repair": {
+            str(one): None if one.days_alone is None else round(one.days_alone, 1)
+            for one in recalibrated
+        },
         "drift_alert_days": days,
         "first_sensor_drift_alert_days": next(iter(days.values()), None),
         "alerted_within_7_days": f"{in_time} of {len(days)}",

@@ -14,6 +14,8 @@ Damage comes in jumps, too. While few nights lie after a step one cannot see whe
 grows, and more evidence is asked for (`EARLY_LIMIT`).
 
 What most units of a class do at once is no sensor's doing: `stepped_together` tells it apart.
+
+How often that finds and how often it errs stands in docs/explanation/models.md.
 """
 
 from __future__ import annotations
