@@ -13,6 +13,7 @@ from functools import lru_cache
 from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from maintenance.models import FeatureSet, MeasurementPoint, ModelVersion
 from maintenance.queries.reasons import feature_head
@@ -79,7 +80,7 @@ FORMS: Mapping[str, Promise] = {
     ),
 }
 WORDS: Mapping[str, Mapping[str, Promise]] = {
-    "rival": {"champion": _("champion"), "baseline": _("baseline")},
+    "rival": {"champion": _("champion"), "baseline": pgettext_lazy("rival", "baseline")},
     "trial": {"other assets": _("other assets"), "later time": _("later time")},
     "family": {"weibull": _("the Weibull on age"), "constant": _("the constant rate")},
 }
