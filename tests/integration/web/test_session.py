@@ -41,6 +41,18 @@ def test_the_right_password_opens_the_fleet(client: Client, ana: User) -> None:
     assert client.post(reverse("login"), given)["Location"] == reverse("fleet")
 
 
+def test_who_does_the_work_begins_with_their_own(client: Client, north: Site) -> None:
+    a_user("tom", roles=[(north, Role.TECHNICIAN)])
+    given = {"username": "tom", "password": "a long password"}
+    assert client.post(reverse("login"), given)["Location"] == reverse("my_work")
+
+
+def test_who_plans_as_well_begins_with_the_fleet(client: Client, north: Site) -> None:
+    a_user("eva", roles=[(north, Role.TECHNICIAN), (north, Role.PLANNER)])
+    given = {"username": "eva", "password": "a long password"}
+    assert client.post(reverse("login"), given)["Location"] == reverse("fleet")
+
+
 def test_a_wrong_password_is_refused_in_words(client: Client, ana: User) -> None:
     response = client.post(reverse("login"), {"username": "ana", "password": "guess"})
     assert response.status_code == 200
