@@ -136,6 +136,22 @@ def test_rolling_back_from_the_page_returns_to_the_old_version(engineer: Client)
     assert AuditEntry.objects.filter(action="roll back model").count() == 1
 
 
+def test_a_click_that_comes_twice_goes_back_once(engineer: Client, plant: Plant) -> None:
+    """The page names the version on its button; an answer may get lost on the way."""
+    retrain.train(site=plant.site, as_of=MONDAY + DAY, now=MONDAY + DAY)
+    url = reverse("model_roll_back", args=[bearing(1).failure_mode_id])
+    page = engineer.get(reverse("model", args=[bearing(1).failure_mode_id])).content.decode()
+    assert '<input type="hidden" name="to" value="2">' in page
+    engineer.post(url, WHY | {"to": 2})
+    again = engineer.post(url, WHY | {"to": 2}, follow=True)
+    assert "This version serves already." in again.content.decode()
+    assert bearing(2).state == "champion"
+    other = engineer.post(url, WHY | {"to": 3}, follow=True)
+    assert "What serves has changed meanwhile" in other.content.decode()
+    assert engineer.post(url, WHY | {"to": 9}).status_code == 404
+    assert bearing(2).state == "champion"
+
+
 def test_nothing_is_rolled_back_twice_or_without_a_reason(engineer: Client) -> None:
     mode = FailureMode.objects.get(code="bearing")
     url = reverse("model_roll_back", args=[mode.pk])
