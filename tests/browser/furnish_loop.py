@@ -88,14 +88,14 @@ def _judge(site: Site, engineer: User, now: dt.datetime) -> dict[str, str]:
         failure_mode__asset_class__site=site, challenger__state=ModelState.REJECTED
     )
     first, second = [run for run in refused if run.comparison][:2]
-    mode, by = first.failure_mode, {"by": engineer}
+    mode = first.failure_mode
     said = "A new supplier's bearings since March: the newest rows count most."
-    retrain.promote(model_version=first.challenger, now=now, reason=said, **by)
+    retrain.promote(model_version=first.challenger, now=now, reason=said, by=engineer)
     said = "Twice as many alarms as before on the same pumps."
-    retrain.roll_back(failure_mode=mode, now=timezone.now(), reason=said, **by)
+    retrain.roll_back(failure_mode=mode, now=timezone.now(), reason=said, by=engineer)
     said = "They were real: two pumps were opened."
-    retrain.promote(model_version=first.challenger, now=timezone.now(), reason=said, **by)
-    _perform(tasks.request_forecast(site=site, now=timezone.now(), **by))
+    retrain.promote(model_version=first.challenger, now=timezone.now(), reason=said, by=engineer)
+    _perform(tasks.request_forecast(site=site, now=timezone.now(), by=engineer))
     watched = ModelVersion.objects.champions().exclude(failure_mode=mode).filter(family="hazard")
     return {
         "model": reverse("model", args=[mode.pk]),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.browser.chromium import ARGUMENTS, PATIENCE_MS
@@ -13,6 +15,9 @@ from tests.browser.plant import Plant
 
 # Refusals the pages are made for: the browser itself mentions them in the console.
 MEANT = re.compile(r"status of (409|412|422)")
+LOCALES = {"en": "en-GB", "es": "es-ES"}
+DESK = {"viewport": {"width": 1440, "height": 1000}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
 @contextmanager
@@ -26,14 +31,22 @@ def browsing(chromium_path: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def at_work(browser: Browser, plant: Plant, address: str, who: str) -> Iterator[Page]:
+def at_work(
+    browser: Browser,
+    plant: Plant,
+    address: str,
+    who: str,
+    *,
+    language: str = "en",
+    device: Mapping[str, Any] = DESK,
+) -> Iterator[Page]:
     """A browser of their own in which they are signed in. At the end nothing went wrong in it."""
     context = browser.new_context(
         base_url=address,
-        viewport={"width": 1440, "height": 1000},
-        locale="en-GB",
+        locale=LOCALES[language],
         timezone_id="Europe/Madrid",
         reduced_motion="reduce",
+        **device,
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
@@ -53,9 +66,9 @@ def at_work(browser: Browser, plant: Plant, address: str, who: str) -> Iterator[
 
 def sign_in(page: Page, who: str, password: str) -> None:
     page.goto("/login/")
-    page.get_by_label("Username").fill(who)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.locator("[name=username]").fill(who)
+    page.locator("[name=password]").fill(password)
+    page.locator("[name=password]").press("Enter")
     expect(page.locator(".user-button")).to_be_visible()
 
 
@@ -63,6 +76,13 @@ def go_to(page: Page, section: str) -> None:
     """By the menu, as people do."""
     page.locator("#side").get_by_role("link", name=re.compile(f"^{section}")).click()
     expect(page.locator("h1")).to_contain_text(section)
+
+
+def is_accessible(page: Page) -> None:
+    """The page as it stands breaks no rule of accessibility."""
+    found = Axe().run(page).response["violations"]
+    broken = [(one["id"], [node["target"] for node in one["nodes"]]) for one in found]
+    assert broken == [], page.url
 
 
 def _is_complaint(text: str, kind: str) -> bool:

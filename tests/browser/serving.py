@@ -37,6 +37,11 @@ def working(plant: Plant) -> Iterator[None]:
         yield
 
 
+def night(plant: Plant) -> None:
+    """The timetable's hour of the watch has come: it asks as the scheduler of tasks would."""
+    plant.run("-m", "celery", "--app", "config", "call", "maintenance.watch_all_sites")
+
+
 @contextmanager
 def _running(
     plant: Plant, script: str, settings: dict[str, str]
