@@ -36,7 +36,13 @@ from maintenance.models.prognosis import (
     Serving,
     TrainingRun,
 )
-from maintenance.models.readings import Import, Reading, RejectedRow
+from maintenance.models.readings import (
+    Import,
+    Reading,
+    ReadingSegment,
+    RejectedRow,
+    Watermark,
+)
 from maintenance.models.resources import (
     Absence,
     Delivery,
@@ -95,6 +101,7 @@ __all__ = [
     "ModelVersion",
     "Operation",
     "Reading",
+    "ReadingSegment",
     "RejectedRow",
     "ReportPhoto",
     "Schedule",
@@ -111,6 +118,7 @@ __all__ = [
     "ToolType",
     "TrainingRun",
     "User",
+    "Watermark",
     "WorkOrder",
     "WorkReport",
     "WorkSpell",

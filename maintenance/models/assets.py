@@ -192,6 +192,8 @@ class MeasurementPoint(Fact):
     plausible_min = models.FloatField(_("lowest plausible value"), null=True, blank=True)
     plausible_max = models.FloatField(_("highest plausible value"), null=True, blank=True)
     sampling_seconds = models.PositiveIntegerField(_("sampling, seconds"), null=True, blank=True)
+    # Chosen by the store when the point's first day is sealed; it never changes.
+    segment_days = models.PositiveSmallIntegerField(null=True, editable=False)
 
     objects = SiteScopedQuerySet["MeasurementPoint"].as_manager()
 

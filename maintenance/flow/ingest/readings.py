@@ -88,6 +88,7 @@ def take_readings(*, site: Site, lines: ReadingLines, now: dt.datetime) -> Outco
         np.concatenate([part.point_ids for part in found]),
         np.concatenate([part.at_us for part in found]),
         np.concatenate([part.values for part in found]),
+        now=now,
         received=sum(part.received for part in found),
         errors=sorted(errors, key=lambda error: error.row or 0),
     )
@@ -120,15 +121,22 @@ def take_series(*, site: Site, series: Iterable[Series], now: dt.datetime) -> Ou
         np.concatenate(ids),
         np.concatenate(at_us),
         np.concatenate(values),
+        now=now,
         received=received,
         errors=errors,
     )
 
 
 def _stored(
-    ids: Ints, at_us: Ints, values: Floats, *, received: int, errors: list[RowError]
+    ids: Ints,
+    at_us: Ints,
+    values: Floats,
+    *,
+    now: dt.datetime,
+    received: int,
+    errors: list[RowError],
 ) -> Outcome:
-    appended = store.append(ids, at_us, values)
+    appended = store.append(ids, at_us, values, now=now)
     return Outcome(
         received=received,
         new=appended.new,

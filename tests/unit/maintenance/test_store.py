@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 
 from maintenance import store
-from maintenance.models import Reading
 from tests.factories import MeasurementPointFactory
 
+NOW = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
 pytestmark = pytest.mark.django_db
 
 
@@ -17,6 +19,7 @@ def _append(point: int, at_us: list[int], values: list[float]) -> store.Appended
         np.full(len(at_us), point, dtype=np.int64),
         np.array(at_us, dtype=np.int64),
         np.array(values, dtype=np.float64),
+        now=NOW,
     )
 
 
@@ -92,29 +95,7 @@ def test_a_value_that_is_no_number_is_the_callers_mistake(point, value):
 
 def test_arrays_of_different_length_are_the_callers_mistake(point):
     with pytest.raises(ValueError, match="same length"):
-        store.append(np.array([point]), np.array([1, 2]), np.array([1.0]))
-
-
-def test_a_batch_larger_than_one_write_is_kept_whole(point, monkeypatch):
-    monkeypatch.setattr(store, "_WRITE_ROWS", 7)
-    appended = _append(point, list(range(20)), [float(n) for n in range(20)])
-    assert appended.new == 20
-    assert len(store.read([point], 0, 100)[point][0]) == 20
-
-
-def test_a_batch_that_fails_half_way_leaves_nothing(point, monkeypatch):
-    monkeypatch.setattr(store, "_WRITE_ROWS", 7)
-    written = store._insert
-
-    def fails_the_second_time(points, instants, values):
-        if instants[0] > 0:
-            raise RuntimeError("the disk is full")
-        return written(points, instants, values)
-
-    monkeypatch.setattr(store, "_insert", fails_the_second_time)
-    with pytest.raises(RuntimeError):
-        _append(point, list(range(20)), [0.0] * 20)
-    assert Reading.objects.count() == 0
+        store.append(np.array([point]), np.array([1, 2]), np.array([1.0]), now=NOW)
 
 
 def test_the_newest_instant_of_each_point_is_known(point):
