@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from maintenance.choices import ImportDoor, ImportState, Permission
+from maintenance.choices import ImportDoor, ImportState, Permission, QualityKind
 from maintenance.models.access import Site, SiteScoped, SiteScopedQuerySet, User
 from maintenance.models.assets import MeasurementPoint
 from maintenance.models.operations import Operation
@@ -136,3 +136,141 @@ class RejectedRow(SiteScoped):
 
     def __str__(self) -> str:
         return f"{self.row}: {self.field}: {self.reason}"
+
+
+class ReadingCorrection(SiteScoped):
+    """A stored value that somebody replaced, and why."""
+
+    SITE_PATH = "point__asset__site"
+
+    point = models.ForeignKey(MeasurementPoint, models.CASCADE, related_name="corrections")
+    at = models.DateTimeField(_("at"))
+    old = models.FloatField(_("old value"))
+    new = models.FloatField(_("new value"))
+    reason = models.CharField(_("reason"), max_length=240)
+    by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["ReadingCorrection"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-recorded_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.point} {self.at:%Y-%m-%d %H:%M:%S}: {self.old} -> {self.new}"
+
+
+class QualityInterval(SiteScoped):
+    """A stretch of a point's readings that should not be believed. The readings stay stored."""
+
+    SITE_PATH = "point__asset__site"
+
+    point = models.ForeignKey(MeasurementPoint, models.CASCADE, related_name="quality_intervals")
+    kind = models.CharField(_("kind"), max_length=16, choices=QualityKind)
+    starts_at = models.DateTimeField(_("from"))
+    ends_at = models.DateTimeField(_("until"))
+    readings = models.PositiveIntegerField(_("readings"), default=0)
+    details = models.JSONField(_("figures"), default=dict)
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["QualityInterval"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["point", "starts_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["point", "kind", "starts_at"], name="quality_interval_told_once"
+            ),
+            models.CheckConstraint(
+                name="quality_interval_in_order",
+                condition=models.Q(ends_at__gte=models.F("starts_at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.point}: {self.get_kind_display()}"
+
+
+class TopicTemplate(SiteScoped):
+    """How topics of a site name their asset and point: plant/{asset}/{point}."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="topic_templates")
+    template = models.CharField(_("template"), max_length=240)
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["TopicTemplate"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["site", "template"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "template"], name="topic_template_once_a_site")
+        ]
+
+    def __str__(self) -> str:
+        return self.template
+
+
+class TopicPoint(SiteScoped):
+    """A topic, and the name of a value in its messages, that belong to a point."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="topic_points")
+    topic = models.CharField(_("topic"), max_length=240)
+    name = models.CharField(_("name of the value"), max_length=120, blank=True)
+    point = models.ForeignKey(MeasurementPoint, models.CASCADE, related_name="topics")
+    recorded_at = models.DateTimeField(_("recorded at"))
+
+    objects = SiteScopedQuerySet["TopicPoint"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["site", "topic", "name"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "topic", "name"], name="topic_names_one_point")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.name}".strip()
+
+
+class UnknownTopic(SiteScoped):
+    """Messages whose topic, or name of a value, belongs to no point: counted, the newest kept."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="unknown_topics")
+    topic = models.CharField(_("topic"), max_length=240)
+    name = models.CharField(_("name of the value"), max_length=120, blank=True)
+    readings = models.PositiveBigIntegerField(_("readings"), default=0)
+    newest_payload = models.TextField(_("newest message"), blank=True)
+    first_at = models.DateTimeField(_("first seen"))
+    last_at = models.DateTimeField(_("last seen"))
+
+    objects = SiteScopedQuerySet["UnknownTopic"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-last_at"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "topic", "name"], name="unknown_topic_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.topic} {self.name}".strip()
+
+
+class DeadLetter(SiteScoped):
+    """A message that could not be taken: kept whole, to be taken once the cause is gone."""
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="dead_letters")
+    door = models.CharField(_("door"), max_length=8, choices=ImportDoor)
+    topic = models.CharField(_("topic"), max_length=240, blank=True)
+    payload = models.TextField(_("message"))
+    readings = models.PositiveIntegerField(_("readings"), default=0)
+    reason = models.CharField(_("reason"), max_length=240)
+    received_at = models.DateTimeField(_("received at"))
+    taken_at = models.DateTimeField(_("taken after all at"), null=True, blank=True)
+
+    objects = SiteScopedQuerySet["DeadLetter"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["-received_at", "-pk"]
+        indexes: ClassVar = [models.Index(fields=["site", "topic"])]
+
+    def __str__(self) -> str:
+        return f"{self.topic}: {self.reason}"

@@ -16,7 +16,16 @@ import numpy as np
 from django.db import transaction
 
 from maintenance.store import hot, segments, shards
-from maintenance.store.arrays import Floats, Ints, Replaced, Rows, runs_of
+from maintenance.store.arrays import (
+    Added,
+    Floats,
+    Ints,
+    Replaced,
+    Rows,
+    differing,
+    runs_of,
+    sorted_once,
+)
 from maintenance.store.codec import CorruptSegmentError
 from maintenance.store.shards import DAY_US, HOT_DAYS, SHARDS
 from maintenance.store.verify import Fault, verify
@@ -44,8 +53,11 @@ _FIRST_US = -(2**62)
 
 @dataclass(frozen=True, slots=True)
 class Appended:
+    """How many readings were new; of the others, those that came with another value."""
+
     new: int
     duplicate: int
+    differing: Rows
 
 
 def append(point_ids: Ints, at_us: Ints, values: Floats, *, now: dt.datetime) -> Appended:
@@ -56,9 +68,10 @@ def append(point_ids: Ints, at_us: Ints, values: Floats, *, now: dt.datetime) ->
     rows before it comes here.
     """
     _check(point_ids, at_us, values)
-    rows = Rows.sorted_once(point_ids, at_us, values)
-    new = _add(rows, now) if len(rows) else 0
-    return Appended(new=new, duplicate=len(values) - new)
+    rows, again = sorted_once(point_ids, at_us, values)
+    added = _add(rows, now) if len(rows) else Added(0, rows)
+    told = [added.differing, differing(again, rows)] if len(again) else [added.differing]
+    return Appended(added.new, len(values) - added.new, Rows.joined(told))
 
 
 def _check(point_ids: Ints, at_us: Ints, values: Floats) -> None:
@@ -68,7 +81,7 @@ def _check(point_ids: Ints, at_us: Ints, values: Floats) -> None:
         raise ValueError("values must be finite")
 
 
-def _add(rows: Rows, now: dt.datetime) -> int:
+def _add(rows: Rows, now: dt.datetime) -> Added:
     for _attempt in range(_ATTEMPTS):
         try:
             with transaction.atomic():
@@ -150,7 +163,7 @@ def _fold_day(shard: int, end_us: int) -> int | None:
         if oldest_us is not None:
             until_us = min(end_us, oldest_us - oldest_us % DAY_US + DAY_US)
         rows = hot.select(points, _FIRST_US, until_us)
-        if segments.merge(rows) != len(rows):
+        if segments.merge(rows).new != len(rows):
             raise CorruptSegmentError(f"shard {shard} holds readings twice: run verify_store")
         hot.delete(points, _FIRST_US, until_us)
         shards.move(shard, sealed_before_us=until_us)
@@ -175,7 +188,7 @@ def replace(point_ids: Ints, at_us: Ints, values: Floats) -> list[Replaced]:
     "first write wins": whoever calls keeps who did it and why. Raises ValueError as `append` does.
     """
     _check(point_ids, at_us, values)
-    rows = Rows.sorted_once(point_ids, at_us, values)
+    rows, _again = sorted_once(point_ids, at_us, values)
     replaced: list[Replaced] = []
     with transaction.atomic():
         for shard in np.unique(rows.point_ids % SHARDS).tolist():

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from django.db import IntegrityError, connection, transaction
 
-from maintenance.store.arrays import Replaced, Rows
+from maintenance.store.arrays import Added, Replaced, Rows, differing
 
 _COLUMNS = "point_id, at_us, value"
+_COLUMNS_OF_STAGE = "point_id, at_us, given.value"
 _TABLE = "maintenance_reading"
 _STAGE = "vigia_staged_reading"
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -30,10 +31,10 @@ _COPIED = np.dtype(
 """A row of PostgreSQL's binary COPY."""
 
 
-def insert(rows: Rows) -> int:
-    """Add what is not there yet; how many that were."""
+def insert(rows: Rows) -> Added:
+    """Add what is not there yet."""
     if not len(rows):
-        return 0
+        return Added(0, rows)
     if connection.vendor != "postgresql":
         return _insert_sqlite(rows)
     if _some_known(rows):
@@ -43,7 +44,7 @@ def insert(rows: Rows) -> int:
             _copy(_TABLE, rows)
     except IntegrityError:
         return _insert_unknown(rows)
-    return len(rows)
+    return Added(len(rows), rows.part(0, 0))
 
 
 def select(point_ids: Sequence[int], start_us: int, end_us: int) -> Rows:
@@ -57,13 +58,7 @@ def select(point_ids: Sequence[int], start_us: int, end_us: int) -> Rows:
             "ORDER BY point_id, at_us",
             [json.dumps(list(point_ids)), start_us, end_us],
         )
-        found = cursor.fetchall()
-    if not found:
-        return Rows.none()
-    points, instants, values = zip(*found, strict=True)
-    return Rows(
-        np.array(points, np.int64), np.array(instants, np.int64), np.array(values, np.float64)
-    )
+        return _rows(cursor.fetchall())
 
 
 def delete(point_ids: Sequence[int], start_us: int, end_us: int) -> int:
@@ -119,14 +114,23 @@ def _points(point_ids: Sequence[int]) -> Any:
     return wanted if connection.vendor == "postgresql" else json.dumps(wanted)
 
 
-def _insert_sqlite(rows: Rows) -> int:
+def _insert_sqlite(rows: Rows) -> Added:
     columns = (rows.point_ids.tolist(), rows.at_us.tolist(), rows.values.tolist())
     with connection.cursor() as cursor:
         cursor.executemany(
             f"INSERT OR IGNORE INTO {_TABLE} ({_COLUMNS}) VALUES (%s, %s, %s)",
             list(zip(*columns, strict=True)),
         )
-        return max(0, int(cursor.rowcount))
+        new = max(0, int(cursor.rowcount))
+        if new == len(rows):
+            return Added(new, rows.part(0, 0))
+        cursor.execute(
+            f"SELECT kept.point_id, kept.at_us, kept.value FROM json_each(%s) AS given JOIN {_TABLE} AS kept "
+            "ON kept.point_id = json_extract(given.value, '$[0]') "
+            "AND kept.at_us = json_extract(given.value, '$[1]') ORDER BY kept.point_id, kept.at_us",
+            [json.dumps(list(zip(*columns[:2], strict=True)))],
+        )
+        return Added(new, differing(rows, _rows(cursor.fetchall())))
 
 
 def _some_known(rows: Rows) -> bool:
@@ -145,7 +149,7 @@ def _some_known(rows: Rows) -> bool:
     return bool(row and row[0])
 
 
-def _insert_unknown(rows: Rows) -> int:
+def _insert_unknown(rows: Rows) -> Added:
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} "
@@ -157,7 +161,21 @@ def _insert_unknown(rows: Rows) -> int:
             f"INSERT INTO {_TABLE} ({_COLUMNS}) SELECT {_COLUMNS} FROM {_STAGE} "
             "ON CONFLICT DO NOTHING"
         )
-        return int(cursor.rowcount)
+        new = int(cursor.rowcount)
+        cursor.execute(
+            f"SELECT {_COLUMNS_OF_STAGE} FROM {_STAGE} AS given JOIN {_TABLE} AS kept "
+            "USING (point_id, at_us) WHERE given.value <> kept.value ORDER BY point_id, at_us"
+        )
+        return Added(new, _rows(cursor.fetchall()))
+
+
+def _rows(found: Sequence[tuple[int, int, float]]) -> Rows:
+    if not found:
+        return Rows.none()
+    points, instants, values = zip(*found, strict=True)
+    return Rows(
+        np.array(points, np.int64), np.array(instants, np.int64), np.array(values, np.float64)
+    )
 
 
 def _copy(table: str, rows: Rows) -> None:

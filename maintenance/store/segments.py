@@ -16,7 +16,7 @@ import numpy as np
 from django.db import connection
 
 from maintenance.models import MeasurementPoint
-from maintenance.store.arrays import Floats, Ints, Replaced, Rows, runs_of
+from maintenance.store.arrays import Added, Floats, Ints, Replaced, Rows, runs_of
 from maintenance.store.codec import pack, unpack_instants, unpack_values
 from maintenance.store.shards import DAY_US
 
@@ -46,9 +46,12 @@ class Segment:
         return point, start_us, last_us, len(self.at_us), pack(self.at_us), pack(self.values)
 
 
-def merge(rows: Rows) -> int:
-    """Add what is not there yet; how many that were. Needs the shards' locks, alone."""
-    return sum(_merge_cells(some) for some in _at_once(_by_cell(rows)))
+def merge(rows: Rows) -> Added:
+    """Add what is not there yet. Needs the shards' locks, alone."""
+    added = Added(0, rows.part(0, 0))
+    for some in _at_once(_by_cell(rows)):
+        added += _merge_cells(some)
+    return added
 
 
 def _at_once(cells: Iterator[tuple[Cell, Rows]]) -> Iterator[dict[Cell, Rows]]:
@@ -63,35 +66,39 @@ def _by_cell(rows: Rows) -> Iterator[tuple[Cell, Rows]]:
         yield (int(rows.point_ids[begin]), int(starts_us[begin])), rows.part(begin, end)
 
 
-def _merge_cells(given: Mapping[Cell, Rows]) -> int:
+def _merge_cells(given: Mapping[Cell, Rows]) -> Added:
     known = _load(given)
-    changed, new = [], 0
+    changed, new, told = [], 0, [Rows.none()]
     for cell, rows in given.items():
         if cell not in known:
             changed.append(Segment(cell, rows.at_us, rows.values))
             new += len(rows)
-        elif (merged := _with(cell, known[cell], rows)) is not None:
-            segment, added = merged
+            continue
+        segment, added = _with(cell, known[cell], rows)
+        if added.new:
             changed.append(segment)
-            new += added
+            new += added.new
+        if len(added.differing):
+            told.append(added.differing)
     write(changed, instead_of=known.keys())
-    return new
+    return Added(new, Rows.joined(told))
 
 
-def _with(cell: Cell, packed: tuple[bytes, bytes], rows: Rows) -> tuple[Segment, int] | None:
-    """The segment with the rows it lacks, and how many; None where it has them all."""
-    at_us = unpack_instants(packed[0])
+def _with(cell: Cell, packed: tuple[bytes, bytes], rows: Rows) -> tuple[Segment, Added]:
+    """The segment with the rows it lacked."""
+    at_us, values = unpack_instants(packed[0]), unpack_values(packed[1])
+    nothing = rows.part(0, 0)
     if rows.at_us[0] > at_us[-1]:
-        values = unpack_values(packed[1])
         both = np.concatenate([at_us, rows.at_us]), np.concatenate([values, rows.values])
-        return Segment(cell, *both), len(rows)
+        return Segment(cell, *both), Added(len(rows), nothing)
     place = np.searchsorted(at_us, rows.at_us)
-    lacking = at_us[np.minimum(place, len(at_us) - 1)] != rows.at_us
-    if not lacking.any():
-        return None
-    values = np.insert(unpack_values(packed[1]), place[lacking], rows.values[lacking])
-    at_us = np.insert(at_us, place[lacking], rows.at_us[lacking])
-    return Segment(cell, at_us, values), int(lacking.sum())
+    inside = np.minimum(place, len(at_us) - 1)
+    lacking = at_us[inside] != rows.at_us
+    other = rows.where(~lacking & (values[inside] != rows.values))
+    if lacking.any():
+        values = np.insert(values, place[lacking], rows.values[lacking])
+        at_us = np.insert(at_us, place[lacking], rows.at_us[lacking])
+    return Segment(cell, at_us, values), Added(int(lacking.sum()), other)
 
 
 def read(
