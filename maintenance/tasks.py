@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from maintenance import operations
 from maintenance.choices import OperationKind, Trigger
-from maintenance.flow import advise, featurize, forecast, label, monitor, retrain, schedule
+from maintenance.flow import advise, featurize, forecast, keep, label, monitor, retrain, schedule
 from maintenance.models import Operation, Schedule, Site, User
 from maintenance.operations import Fence, Heart, Overtaken, Run
 from maintenance.queries import retraining
@@ -150,6 +150,14 @@ def train_all_sites(**_: Any) -> None:
     now = timezone.now()
     for site in Site.objects.all():
         request_training(site=site, by=None, now=now, trigger=Trigger.TIMETABLE)
+
+
+@shared_task(name="maintenance.keep_readings")
+def keep_readings(**_: Any) -> None:
+    """Seal whole days, then delete what is too old; killed, it is simply run again."""
+    now = timezone.now()
+    keep.seal(now=now)
+    keep.retain(now=now)
 
 
 def _import(run: Run) -> None:

@@ -1,7 +1,9 @@
 """Readings in two tables: hot rows of the last days, and sealed segments."""
 
 import django.db.models.deletion
+from django.apps.registry import Apps
 from django.db import migrations, models
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 _EARLIEST_US = -(2**62)
 
@@ -24,7 +26,7 @@ ALTER TABLE maintenance_readingsegment
 """
 
 
-def suit_the_database(apps, schema_editor):
+def suit_the_database(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """On SQLite the key is the table; on PostgreSQL what is compressed is not compressed again."""
     statements = _SQLITE if schema_editor.connection.vendor == "sqlite" else _POSTGRESQL
     for statement in statements.split(";"):
@@ -32,7 +34,7 @@ def suit_the_database(apps, schema_editor):
             schema_editor.execute(statement)
 
 
-def leave_what_is_there_hot(apps, schema_editor):
+def leave_what_is_there_hot(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Readings stored before live in the hot table until they are folded."""
     if apps.get_model("maintenance", "Reading").objects.exists():
         mark = apps.get_model("maintenance", "Watermark")
@@ -41,7 +43,7 @@ def leave_what_is_there_hot(apps, schema_editor):
         )
 
 
-def refuse_to_lose_segments(apps, schema_editor):
+def refuse_to_lose_segments(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     if apps.get_model("maintenance", "ReadingSegment").objects.exists():
         raise RuntimeError("Sealed readings would be lost: export them first.")
 

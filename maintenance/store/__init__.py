@@ -36,9 +36,13 @@ __all__ = [
     "Appended",
     "CorruptSegmentError",
     "Fault",
+    "Floats",
+    "Ints",
     "Replaced",
+    "Rows",
     "append",
     "count",
+    "first_at_us",
     "fold",
     "last_at_us",
     "read",
@@ -133,6 +137,12 @@ def last_at_us(point_ids: Iterable[int]) -> Mapping[int, int]:
     recent = hot.last_us(wanted)
     sealed = segments.last_us([point for point in wanted if point not in recent])
     return {**sealed, **recent}
+
+
+def first_at_us(point_ids: Sequence[int]) -> int | None:
+    """The instant of the oldest reading of these points; None without readings."""
+    found = hot.oldest_us(point_ids), segments.oldest_us(point_ids)
+    return min((at for at in found if at is not None), default=None)
 
 
 def count() -> int:

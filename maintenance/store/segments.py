@@ -140,6 +140,16 @@ def last_us(point_ids: Sequence[int]) -> dict[int, int]:
         return {int(point): int(at) for point, at in cursor.fetchall() if at is not None}
 
 
+def oldest_us(point_ids: Sequence[int]) -> int | None:
+    """The oldest sealed instant of these points."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT min(start_us) FROM {_TABLE} WHERE {_of_points()}", [_points(point_ids)]
+        )
+        row = cursor.fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
 def count() -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT coalesce(sum(n), 0) FROM {_TABLE}")
