@@ -39,6 +39,7 @@ from maintenance.models.prognosis import (
 from maintenance.models.readings import (
     DeadLetter,
     Import,
+    Listener,
     QualityInterval,
     Reading,
     ReadingCorrection,
@@ -103,6 +104,7 @@ __all__ = [
     "JobPlanTool",
     "Label",
     "LeftOut",
+    "Listener",
     "MeasurementPoint",
     "Membership",
     "ModelVersion",

@@ -90,6 +90,7 @@ class Import(SiteScoped):
     changed = models.PositiveIntegerField(_("changed"), default=0)
     duplicate = models.PositiveIntegerField(_("already known"), default=0)
     refused = models.PositiveIntegerField(_("refused"), default=0)
+    dead_lettered = models.PositiveIntegerField(_("kept as dead letters"), default=0)
     error = models.TextField(_("error"), blank=True)
     by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     recorded_at = models.DateTimeField(_("recorded at"))
@@ -108,6 +109,7 @@ class Import(SiteScoped):
                     + models.F("changed")
                     + models.F("duplicate")
                     + models.F("refused")
+                    + models.F("dead_lettered")
                 ),
             )
         ]
@@ -274,3 +276,28 @@ class DeadLetter(SiteScoped):
 
     def __str__(self) -> str:
         return f"{self.topic}: {self.reason}"
+
+
+class Listener(SiteScoped):
+    """A session with a broker: what it took last, should the broker not know that we have it.
+
+    A message is acknowledged after it is stored. One that was stored by a listener that died
+    before it said so comes again, and is known by its number and digest in ``stored``.
+    """
+
+    site = models.ForeignKey(Site, models.CASCADE, related_name="listeners")
+    client_id = models.CharField(_("client id"), max_length=120)
+    stored = models.BinaryField(default=b"", editable=False)
+    batch = models.ForeignKey(Import, models.SET_NULL, null=True, editable=False, related_name="+")
+    last_at = models.DateTimeField(_("last message"), null=True, editable=False)
+
+    objects = SiteScopedQuerySet["Listener"].as_manager()
+
+    class Meta:
+        ordering: ClassVar = ["site", "client_id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["site", "client_id"], name="listener_once_a_site")
+        ]
+
+    def __str__(self) -> str:
+        return self.client_id
