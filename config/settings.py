@@ -112,6 +112,8 @@ MEDIA_ROOT = VAR_DIR / "uploads"
 # The largest body of a request; a compressed one counts as what it unpacks to.
 MAX_BODY_BYTES = env.number("VIGIA_MAX_BODY_MB", default=16, at_least=1) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# The largest file of readings, unpacked. It is kept on disk, never whole in memory.
+MAX_UPLOAD_BYTES = env.number("VIGIA_MAX_UPLOAD_MB", default=4096, at_least=1) * 1024 * 1024
 
 # Accounts
 

@@ -220,6 +220,7 @@ class LeftOutClass(models.TextChoices):
 
 class OperationKind(models.TextChoices):
     IMPORT = "import", _("Import")
+    UPLOAD = "upload", _("Upload of readings")
     TRAIN = "train", _("Train models")
     FORECAST = "forecast", _("Forecast")
     SCHEDULE = "schedule", _("Optimise the schedule")

@@ -81,6 +81,8 @@ class Import(SiteScoped):
     table = models.CharField(_("table"), max_length=40)
     file_name = models.CharField(_("file"), max_length=255, blank=True)
     mapping = models.CharField(_("mapping"), max_length=80, blank=True)
+    fingerprint = models.CharField(max_length=64, blank=True, editable=False)
+    place = models.JSONField(default=dict, editable=False)
     dry_run = models.BooleanField(_("dry run"), default=False)
     state = models.CharField(
         _("state"), max_length=8, choices=ImportState, default=ImportState.RUNNING
@@ -111,7 +113,13 @@ class Import(SiteScoped):
                     + models.F("refused")
                     + models.F("dead_lettered")
                 ),
-            )
+            ),
+            # A failed one may be sent again.
+            models.UniqueConstraint(
+                fields=["site", "fingerprint"],
+                condition=~models.Q(fingerprint="") & ~models.Q(state=ImportState.FAILED),
+                name="upload_taken_once",
+            ),
         ]
 
     def __str__(self) -> str:
