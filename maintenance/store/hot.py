@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from django.db import IntegrityError, connection, transaction
 
-from maintenance.store.arrays import Added, Replaced, Rows, differing
+from maintenance.store.arrays import Added, Replaced, Rows, differing, sorted_once
 
 _COLUMNS = "point_id, at_us, value"
 _COLUMNS_OF_STAGE = "point_id, at_us, given.value"
@@ -125,7 +125,8 @@ def _insert_sqlite(rows: Rows) -> Added:
         if new == len(rows):
             return Added(new, rows.part(0, 0))
         cursor.execute(
-            f"SELECT kept.point_id, kept.at_us, kept.value FROM json_each(%s) AS given JOIN {_TABLE} AS kept "
+            "SELECT kept.point_id, kept.at_us, kept.value "
+            f"FROM json_each(%s) AS given JOIN {_TABLE} AS kept "
             "ON kept.point_id = json_extract(given.value, '$[0]') "
             "AND kept.at_us = json_extract(given.value, '$[1]') ORDER BY kept.point_id, kept.at_us",
             [json.dumps(list(zip(*columns[:2], strict=True)))],
@@ -186,6 +187,7 @@ def _copy(table: str, rows: Rows) -> None:
         packed[name] = column
     with (
         connection.cursor() as cursor,
+        connection.wrap_database_errors,
         cursor.copy(f"COPY {table} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)") as copy,
     ):
         copy.write(_COPY_HEAD)
@@ -194,22 +196,26 @@ def _copy(table: str, rows: Rows) -> None:
 
 
 def _select_postgresql(point_ids: Sequence[int], start_us: int, end_us: int) -> Rows:
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            f"COPY (SELECT {_COLUMNS} FROM {_TABLE} WHERE point_id = ANY(%s) "
-            "AND at_us >= %s AND at_us < %s ORDER BY point_id, at_us) "
-            "TO STDOUT (FORMAT BINARY)",
+    """A row of bytes a point: read row by row, each reading would cost ten times as much."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT point_id, count(*), string_agg(int8send(at_us), ''), "
+            "string_agg(float8send(value), '') "
+            f"FROM (SELECT {_COLUMNS} FROM {_TABLE} WHERE point_id = ANY(%s) "
+            "AND at_us >= %s AND at_us < %s ORDER BY point_id, at_us) AS found "
+            "GROUP BY point_id ORDER BY point_id",
             [list(point_ids), start_us, end_us],
-        ) as copy,
-    ):
-        told = b"".join(copy)
-    found = np.frombuffer(told[len(_COPY_HEAD) : -len(_COPY_END)], _COPIED)
-    return Rows(
-        found["point"].astype(np.int64),
-        found["at"].astype(np.int64),
-        found["value"].astype(np.float64),
+        )
+        found = cursor.fetchall()
+    if not found:
+        return Rows.none()
+    points, counts, instants, values = zip(*found, strict=True)
+    rows, _again = sorted_once(
+        np.repeat(np.array(points, np.int64), counts),
+        np.frombuffer(b"".join(instants), ">i8").astype(np.int64),
+        np.frombuffer(b"".join(values), ">f8").astype(np.float64),
     )
+    return rows
 
 
 def count() -> int:

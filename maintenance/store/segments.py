@@ -211,7 +211,7 @@ def write(segments: Sequence[Segment], *, instead_of: Iterable[Cell] = ()) -> No
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             statement = f"COPY {_TABLE} ({_COLUMNS}) FROM STDIN (FORMAT BINARY)"
-            with cursor.copy(statement) as copy:
+            with connection.wrap_database_errors, cursor.copy(statement) as copy:
                 copy.set_types(_TYPES)
                 for row in rows:
                     copy.write_row(row)
