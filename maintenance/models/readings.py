@@ -125,6 +125,12 @@ class Import(SiteScoped):
     def __str__(self) -> str:
         return f"{self.table} {self.file_name}".strip()
 
+    @property
+    def is_interrupted(self) -> bool:
+        """It did not come to its end, and nobody goes on with it. Needs `operation`."""
+        is_open = self.operation is not None and self.operation.is_open
+        return self.state == ImportState.RUNNING and not is_open
+
 
 class RejectedRow(SiteScoped):
     """A row that was refused: where it stood, which field, why, and how it came."""

@@ -40,6 +40,7 @@ from maintenance.flow.ingest.messages import (
     take_again,
     take_messages,
     take_unreadable,
+    waiting,
 )
 from maintenance.flow.ingest.readings import (
     LONGEST_NAME,
@@ -47,6 +48,7 @@ from maintenance.flow.ingest.readings import (
     ReadingLines,
     Series,
     Signal,
+    take_found,
     take_readings,
     take_series,
 )
@@ -54,6 +56,15 @@ from maintenance.flow.ingest.refusals import Outcome, Refused, RowError, all_ref
 from maintenance.flow.ingest.resources import WEEKDAYS, count_stock
 from maintenance.flow.ingest.rows import TABLES, ensure_site, take_columns, take_rows
 from maintenance.flow.ingest.tables import Table
+from maintenance.flow.ingest.topic_points import (
+    LONGEST_CODE,
+    LONGEST_UNIT,
+    add_template,
+    create_point,
+    discard,
+    remove_template,
+)
+from maintenance.flow.ingest.topics import LONGEST_TOPIC, guesses
 from maintenance.flow.ingest.uploads import (
     Finder,
     TypedLines,
@@ -66,7 +77,10 @@ __all__ = [
     "ATTRIBUTES",
     "EPOCH_UNITS",
     "FURTHER_TOPICS",
+    "LONGEST_CODE",
     "LONGEST_NAME",
+    "LONGEST_TOPIC",
+    "LONGEST_UNIT",
     "MOST_IN_FLIGHT",
     "MOST_KEPT_ROWS",
     "PLAIN",
@@ -93,25 +107,31 @@ __all__ = [
     "Taken",
     "TypedLines",
     "TypedSignal",
+    "add_template",
     "add_to_batch",
     "all_refused",
     "as_text",
     "close_batch",
     "count_stock",
     "counted",
+    "create_point",
+    "discard",
     "ensure_site",
     "fail_batch",
     "forget_stored",
     "from_clock",
+    "guesses",
     "instants",
     "later",
     "listener_of",
     "numbers",
     "open_batch",
     "open_upload",
+    "remove_template",
     "storable",
     "take_again",
     "take_columns",
+    "take_found",
     "take_messages",
     "take_readings",
     "take_rows",
@@ -120,4 +140,5 @@ __all__ = [
     "take_upload_block",
     "take_whole",
     "text_problem",
+    "waiting",
 ]

@@ -75,6 +75,12 @@ class Found:
     errors: list[RowError]
 
     @classmethod
+    def nothing(cls, received: int = 0, errors: Sequence[RowError] = ()) -> Found:
+        """So many rows came, and none of them is a reading."""
+        none = np.empty(0, np.int64)
+        return cls(none, none, np.empty(0, np.float64), received, list(errors))
+
+    @classmethod
     def joined(cls, parts: Sequence[Found]) -> Found:
         return cls(
             np.concatenate([part.point_ids for part in parts]),
