@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from maintenance import store
 from maintenance.choices import ImportDoor, ImportState
+from maintenance.flow.ingest.columns import text_problem
 from maintenance.flow.ingest.payloads import (
     LARGEST_PAYLOAD,
     UNTIMED,
@@ -240,8 +241,8 @@ def _sorted(site: Site, messages: Sequence[Message], now: dt.datetime) -> _Sorte
 
 def _read(message: Message, now: dt.datetime) -> list[Told] | str:
     """The readings of a message, or why it has none."""
-    if len(message.topic) > LONGEST_TOPIC:
-        return _("its topic is longer than %(longest)d characters") % {"longest": LONGEST_TOPIC}
+    if problem := text_problem(message.topic, LONGEST_TOPIC):
+        return _("its topic %(why)s") % {"why": problem}
     if len(message.payload) > LARGEST_PAYLOAD and not message.was_kept:
         words = {"size": len(message.payload), "largest": LARGEST_PAYLOAD}
         return _("the message has %(size)d bytes, more than %(largest)d") % words

@@ -7,7 +7,7 @@ asset and point from the topic, `plant/{asset}` the asset alone, and the value's
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q
@@ -81,25 +81,35 @@ class Topics:
         return self._found.get((topic, name))
 
 
-def guessed(site: Site, topic: str, name: str) -> Named:
-    """Which asset and point somebody may mean; the asset is empty where no level is its name."""
+def guesses(site: Site, pairs: Iterable[Named]) -> dict[Named, Named]:
+    """Which asset and point somebody may mean by each topic and name.
+
+    The asset is empty where no level of the topic is called like one.
+    """
+    told = list(pairs)
+    known = _points_of(site, {level for topic, _name in told for level in topic.split("/")})
+    return {pair: _guess(pair, known) for pair in told}
+
+
+def _guess(pair: Named, assets: Container[str]) -> Named:
+    topic, name = pair
     levels = topic.split("/")
-    known = _points_of(site, levels)
-    asset = next((level for level in reversed(levels) if level in known), "")
-    point = name if name not in UNNAMED else levels[-1]
+    asset = next((level for level in reversed(levels) if level in assets), "")
+    point = levels[-1] if name in UNNAMED else name
     return asset, "" if point == asset else point
 
 
 def _told_by_people(site: Site, pairs: Sequence[Named]) -> dict[Named, int]:
-    topics = sorted({topic for topic, _name in pairs})
+    """Of a topic's unnamed values, what is said of one is said of all."""
+    said = dict[Named, int]()
     rows = TopicPoint.objects.of_site(site).order_by()
-    return {
-        (topic, name): point_id
-        for some in _some_at_a_time(topics)
-        for topic, name, point_id in rows.filter(topic__in=some).values_list(
-            "topic", "name", "point_id"
-        )
-    }
+    for some in _some_at_a_time(sorted({topic for topic, _name in pairs})):
+        told = rows.filter(topic__in=some).values_list("topic", "name", "point_id")
+        said |= {(topic, name): point_id for topic, name, point_id in told}
+    for topic, name in [pair for pair in said if pair[1] in UNNAMED]:
+        for other in UNNAMED:
+            said.setdefault((topic, other), said[topic, name])
+    return said
 
 
 def _told_by_templates(site: Site, pairs: Sequence[Named]) -> dict[Named, int]:

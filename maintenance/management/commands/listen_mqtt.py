@@ -16,6 +16,8 @@ from maintenance.sources import mqtt
 
 class Command(BaseCommand):
     help = "Listens to an MQTT broker for the readings of a site, until it is stopped."
+    # It serves no page: nothing that the checks look at is used here.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
