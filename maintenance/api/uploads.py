@@ -217,7 +217,7 @@ def _as_it_is(spooled: spool.Spooled, how: uploads.HowToRead) -> uploads.HowToRe
         raise Problem(422, "empty", "The file is empty.")
     try:
         return how.of(spooled)
-    except uploads.NotParquetError:
+    except spool.NotParquetError:
         words = "The file is no Parquet, or it is cut off."
         raise Problem(422, "broken_parquet", words) from None
 

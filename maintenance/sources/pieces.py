@@ -16,7 +16,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from maintenance.flow import ingest
 from maintenance.sources import mapped
-from maintenance.sources.mappings import READINGS, READINGS_WIDE, Column, TableMapping
+from maintenance.sources.mappings import READINGS_WIDE, Column, TableMapping
 
 PIECE_BYTES = 4 * 1024 * 1024
 TEXT_BYTES = 256 * 1024
@@ -95,11 +95,6 @@ def layout_of(spec: TableMapping, header: Sequence[str]) -> Layout:
     columns = mapped.columns_of(spec, header)
     points = mapped.points_of(spec, header) if spec.table == READINGS_WIDE else {}
     return Layout(spec, columns, points)
-
-
-def table_of(header: Sequence[str]) -> str:
-    """Readings in a long table name their point in a column; else each further column is one."""
-    return READINGS if "point" in header and "value" in header else READINGS_WIDE
 
 
 def signals_of(

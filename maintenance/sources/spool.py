@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 CHUNK_BYTES = 1024 * 1024
 _GZIP_BEGINS = b"\x1f\x8b"
@@ -28,16 +29,28 @@ class SpoolError(Exception):
 
     SpoolError
     ├── TooLargeError    more bytes than the limit, after unpacking
-    └── BrokenGzipError  packed, and cut off or damaged
+    ├── BrokenGzipError  packed, and cut off or damaged
+    └── NotParquetError  it begins or is called as Parquet, and does not end as such
     """
+
+    def words(self) -> str:
+        return _("The file cannot be read.")
 
 
 class TooLargeError(SpoolError):
-    pass
+    def words(self) -> str:
+        most = {"most": settings.MAX_UPLOAD_BYTES // 1024**2}
+        return _("The file is larger than %(most)d MB.") % most
 
 
 class BrokenGzipError(SpoolError):
-    pass
+    def words(self) -> str:
+        return _("The file is packed, and it is damaged or cut off.")
+
+
+class NotParquetError(SpoolError):
+    def words(self) -> str:
+        return _("The file is no Parquet, or it is cut off.")
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class Spooled:
     def __enter__(self) -> Spooled:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_exc: object) -> None:
         self.path.unlink(missing_ok=True)
 
     def settle(self, name: str) -> None:
@@ -64,7 +77,7 @@ class Spooled:
         path = Path(settings.MEDIA_ROOT) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path.rename(path)
-        _to_disk(path.parent)
+        to_disk(path.parent)
 
 
 def keep(read: Read, *, most_bytes: int) -> Spooled:
@@ -145,7 +158,7 @@ def forget(*, now: dt.datetime) -> int:
     return gone
 
 
-def _to_disk(folder: Path) -> None:
+def to_disk(folder: Path) -> None:
     """A name outlives a power cut once its folder is written too."""
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -51,10 +51,6 @@ _PAUSES_SECONDS = (1, 2, 5, 15, 30)
 log = structlog.get_logger(__name__)
 
 
-class NotParquetError(spool.SpoolError):
-    """The file does not end as a Parquet file does: it was cut off, or is none."""
-
-
 @dataclass(frozen=True)
 class HowToRead:
     """What whoever brings a file says of it."""
@@ -72,22 +68,26 @@ class HowToRead:
         if begins and ends:
             return replace(self, format="parquet")
         if begins or self.format == "parquet":
-            raise NotParquetError
+            raise spool.NotParquetError
         return self
 
-    def spec(self, table: str) -> mappings.TableMapping:
-        """Raises MappingError."""
-        spec = mappings.load(self.mapping).of_table(table)
-        if spec is None:
-            words = {"mapping": self.mapping, "table": table}
+    def specs(self) -> list[mappings.TableMapping]:
+        """How the table may be laid out, the long way first. Raises MappingError."""
+        mapping = mappings.load(self.mapping)
+        tables = [_TABLES[self.layout]] if self.layout in _TABLES else _TABLES.values()
+        specs = [spec for table in tables if (spec := mapping.of_table(table)) is not None]
+        if not specs:
+            words = {"mapping": mapping.name, "table": " / ".join(tables)}
             raise MappingError(_("The mapping %(mapping)s has no table %(table)s.") % words)
-        form = replace(
-            spec.format,
-            time_zone=self.time_zone or spec.format.time_zone,
-            date_format=self.date_format or spec.format.date_format,
-            decimal_comma=self.decimal_comma or spec.format.decimal_comma,
+        return [replace(spec, format=self._format(spec.format)) for spec in specs]
+
+    def _format(self, mapped: mappings.Format) -> mappings.Format:
+        return replace(
+            mapped,
+            time_zone=self.time_zone or mapped.time_zone,
+            date_format=self.date_format or mapped.date_format,
+            decimal_comma=self.decimal_comma or mapped.decimal_comma,
         )
-        return replace(spec, format=form)
 
 
 def fingerprint(spooled: spool.Spooled, how: HowToRead, sender: str) -> str:
@@ -259,15 +259,22 @@ class _Run:
 
 def layout_in(path: Path, how: HowToRead, file_name: str) -> Layout:
     """Which columns hold what. Raises MappingError when the file tells none."""
-    if how.format == "csv":
-        form = how.spec(mappings.READINGS if how.layout != "wide" else mappings.READINGS_WIDE)
-        header = delimited.read_header(path, form.format)
-    elif how.format == "ndjson":
-        header = ndjson_pieces.names_in(path)
-    else:
-        header = parquet_pieces.names_in(path)
-    table = _TABLES.get(how.layout) or pieces.table_of(header)
-    return pieces.layout_of(replace(how.spec(table), file=file_name), header)
+    specs = [replace(spec, file=file_name) for spec in how.specs()]
+    header = _header(path, how, specs[0])
+    for spec in specs[:-1]:
+        if set(spec.needed_columns()) <= set(header):
+            return pieces.layout_of(spec, header)
+    return pieces.layout_of(specs[-1], header)
+
+
+def _header(path: Path, how: HowToRead, spec: mappings.TableMapping) -> list[str]:
+    if how.format == "ndjson":
+        return ndjson_pieces.names_in(path)
+    if how.format == "parquet":
+        return parquet_pieces.names_in(path)
+    if spec.format.encoding == "utf-16":
+        raise MappingError(_("Large files are read as UTF-8, latin-1 or cp1252, not as UTF-16."))
+    return delimited.read_header(path, spec.format)
 
 
 def _share(done: int, total: int) -> int:
