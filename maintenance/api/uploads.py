@@ -6,7 +6,10 @@ import csv
 import datetime as dt
 import io
 import re
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -37,6 +40,7 @@ FORMATS = {
 }
 ENDINGS = {"csv": "csv", "txt": "csv", "ndjson": "ndjson", "jsonl": "ndjson", "parquet": "parquet"}
 DOORS = (ImportDoor.UPLOAD, ImportDoor.FOLDER)
+PIECE_BYTES = 64 * 1024
 NO_ROOM_SECONDS = 300
 ERRORS_HEADER = ("row", "field", "reason", "raw")
 _DATE_FORMAT = re.compile(r"epoch_s|epoch_ms|(?=.*%).{2,40}")
@@ -80,7 +84,7 @@ class UploadOut(Schema):
     errors_url: str
 
 
-_REFUSED: dict[int, Any] = dict.fromkeys((401, 403, 411, 413, 415, 422, 503), ProblemOut)
+_REFUSED: dict[int, Any] = dict.fromkeys((401, 403, 408, 411, 413, 415, 422, 503), ProblemOut)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _DESCRIPTION = """CSV, NDJSON or Parquet, plain or gzip, of up to VIGIA_MAX_UPLOAD_MB unpacked.
 
@@ -224,9 +228,10 @@ def _as_it_is(spooled: spool.Spooled, how: uploads.HowToRead) -> uploads.HowToRe
 
 def _spooled(request: HttpRequest) -> spool.Spooled:
     """The body on disk. Raises Problem."""
-    length = _length(request)
+    body = _Body(request, _length(request))
     try:
-        return spool.keep(_Body(request, length).read, most_bytes=settings.MAX_UPLOAD_BYTES)
+        with body.watched():
+            return spool.keep(body.read, most_bytes=settings.MAX_UPLOAD_BYTES)
     except spool.TooLargeError:
         raise _too_large() from None
     except spool.BrokenGzipError as error:
@@ -257,17 +262,51 @@ class _Body:
         self._left = length
         # Django reads no further than Content-Length says, which a body in chunks has not.
         self._stream: Any = request if length is not None else request.META["wsgi.input"]
+        self._wire: socket.socket | None = request.META.get("gunicorn.socket")
+        self._pieces = 0
+        self._is_late = threading.Event()
+        self._is_over = threading.Event()
 
     def read(self, size: int) -> bytes:
         try:
-            data: bytes = self._stream.read(size)
+            data: bytes = self._stream.read(min(size, PIECE_BYTES))
         except OSError as error:
-            raise UnreadablePostError(*error.args) from None
+            data, broken = b"", str(error)
+        else:
+            broken = ""
+        if self._is_late.is_set():
+            seconds = settings.SLOWEST_BODY_SECONDS
+            raise Problem(408, "too_slow", f"{PIECE_BYTES} bytes took more than {seconds} s.")
+        self._pieces += 1
         if self._left is not None:
             self._left -= len(data)
-            if not data and self._left > 0:
-                raise UnreadablePostError
+        if broken or (not data and self._left):
+            raise UnreadablePostError(broken)
         return data
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Each piece must come in time: a client that sends nothing holds a thread meanwhile."""
+        if self._wire is None:
+            yield
+            return
+        watch = threading.Thread(target=self._watch, args=[self._wire], daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            self._is_over.set()
+            watch.join()
+
+    def _watch(self, wire: socket.socket) -> None:
+        pieces = -1
+        while not self._is_over.wait(settings.SLOWEST_BODY_SECONDS):
+            if self._pieces == pieces:
+                self._is_late.set()
+                with suppress(OSError):
+                    wire.shutdown(socket.SHUT_RD)
+                return
+            pieces = self._pieces
 
 
 def _too_large() -> Problem:
