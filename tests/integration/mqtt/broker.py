@@ -22,6 +22,7 @@ from tests.installation import Installation
 
 STARTS_SECONDS = 40
 SENT_SECONDS = 30
+LISTEN = [sys.executable, "manage.py", "listen_mqtt"]
 
 FILL = """
 from django.utils import timezone
@@ -82,8 +83,7 @@ class Plant:
     @contextmanager
     def listener(self) -> Iterator[subprocess.Popen[bytes]]:
         said = self.installation.log.count("Listening to") if self._has_log else 0
-        command = [sys.executable, "manage.py", "listen_mqtt"]
-        with self.installation.running(command) as process:
+        with self.installation.running(LISTEN) as process:
             self.installation.wait_for(
                 lambda: self.installation.log.count("Listening to") > said,
                 seconds=STARTS_SECONDS,
@@ -94,11 +94,6 @@ class Plant:
     @property
     def _has_log(self) -> bool:
         return (self.installation.folder / "log").exists()
-
-    def stored(self) -> int:
-        with sqlite3.connect(self.installation.folder / "vigia.sqlite3", timeout=20) as connection:
-            query = "SELECT count(*) FROM maintenance_reading"
-            return int(connection.execute(query).fetchone()[0])
 
     def received(self) -> int:
         with sqlite3.connect(self.installation.folder / "vigia.sqlite3", timeout=20) as connection:
