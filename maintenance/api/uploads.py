@@ -240,7 +240,7 @@ def _spooled(request: HttpRequest) -> spool.Spooled:
         raise Problem(422, "broken_body", "The request ended before its body did.") from None
     except OSError as error:
         words = f"The file cannot be kept now: {error.strerror}."
-        raise Problem(503, "no_room", words, retry_after=NO_ROOM_SECONDS) from None
+        raise Problem(503, "disk_full", words, retry_after=NO_ROOM_SECONDS) from None
 
 
 def _length(request: HttpRequest) -> int | None:

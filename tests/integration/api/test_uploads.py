@@ -336,7 +336,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_behind(settings: Any, monkeypatc
 
     monkeypatch.setattr(spool.os, "fsync", full)
     answer = send(LONG + GOOD)
-    assert (answer.status_code, answer.json()["code"]) == (503, "no_room")
+    assert (answer.status_code, answer.json()["code"]) == (503, "disk_full")
     assert int(answer["Retry-After"]) > 0
     assert not list(settings.MEDIA_ROOT.glob("**/*.*"))
 

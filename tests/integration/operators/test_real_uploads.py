@@ -59,10 +59,8 @@ print(json.dumps({
 }))
 """
 
-pytestmark = [
-    once,
-    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed"),
-]
+pytestmark = once
+has_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 @pytest.fixture
