@@ -114,6 +114,25 @@ def database(name: str, *, default: str) -> dict[str, Any]:
     )
 
 
+def mqtt_broker(name: str, *, default: str) -> dict[str, Any]:
+    """Where a broker is, out of ``mqtt://USER:PASSWORD@HOST:PORT``; ``mqtts://`` is over TLS."""
+    url = urlsplit(text(name, default=default))
+    if url.scheme not in ("mqtt", "mqtts") or not url.hostname or url.path.strip("/"):
+        raise ImproperlyConfigured(f"{name} is not mqtt://… nor mqtts://USER:PASSWORD@HOST:PORT.")
+    try:
+        port = url.port
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: the port is not a number.") from error
+    secure = url.scheme == "mqtts"
+    return {
+        "host": url.hostname,
+        "port": port or (8883 if secure else 1883),
+        "secure": secure,
+        "user": unquote(url.username or ""),
+        "password": unquote(url.password or ""),
+    }
+
+
 def _sqlite(path: str) -> dict[str, Any]:
     """Write-ahead log and immediate transactions, so that readers and writers wait, not fail.
 

@@ -112,9 +112,17 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ARTEFACTS_DIR = VAR_DIR / "artefacts"
 MEDIA_ROOT = VAR_DIR / "uploads"
 
+# The largest body of readings as it is sent, packed or not.
+MAX_READINGS_BYTES = env.number("VIGIA_MAX_READINGS_MB", default=5, at_least=1) * 1024 * 1024
+# Sooner or later it has come whole, or it is refused: a thread waits for it.
+SLOWEST_BODY_SECONDS = env.number("VIGIA_SLOWEST_BODY_SECONDS", default=30, at_least=1)
+# Of one API token, in one web process. What comes beyond is told to come again.
+TOKEN_REQUESTS_AT_ONCE = env.number("VIGIA_TOKEN_REQUESTS_AT_ONCE", default=3, at_least=1)
 # The largest body of a request; a compressed one counts as what it unpacks to.
 MAX_BODY_BYTES = env.number("VIGIA_MAX_BODY_MB", default=16, at_least=1) * 1024 * 1024
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
+# The largest file of readings, unpacked. It is kept on disk, never whole in memory.
+MAX_UPLOAD_BYTES = env.number("VIGIA_MAX_UPLOAD_MB", default=4096, at_least=1) * 1024 * 1024
 
 # Accounts
 
@@ -273,6 +281,18 @@ else:
     raise ImproperlyConfigured(
         "CELERY_BROKER_URL is neither filesystem:// nor redis://… nor amqp://…"
     )
+
+# MQTT, where a listener runs
+
+MQTT_BROKER = env.mqtt_broker("VIGIA_MQTT_URL", default="mqtt://127.0.0.1:1883")
+MQTT_SITE = env.text("VIGIA_MQTT_SITE", default="")
+MQTT_TOPICS = env.words("VIGIA_MQTT_TOPICS", default="#")
+# The broker keeps what arrives while the listener is away under this name.
+MQTT_CLIENT_ID = env.text("VIGIA_MQTT_CLIENT_ID", default="")
+MQTT_SESSION_DAYS = env.number("VIGIA_MQTT_SESSION_DAYS", default=7, at_least=1)
+MQTT_CA_FILE = env.text("VIGIA_MQTT_CA_FILE", default="")
+MQTT_CERTIFICATE_FILE = env.text("VIGIA_MQTT_CERTIFICATE_FILE", default="")
+MQTT_KEY_FILE = env.text("VIGIA_MQTT_KEY_FILE", default="")
 
 # Watching
 

@@ -58,6 +58,7 @@ def roles_with(permission: Permission) -> list[Role]:
 
 class TokenScope(models.TextChoices):
     WRITE_READINGS = "readings:write", _("send readings")
+    READ_READINGS = "readings:read", _("read readings and imports")
     READ_ASSETS = "assets:read", _("read assets and forecasts")
     READ_WORK = "work:read", _("read work orders and the schedule")
 
@@ -219,6 +220,7 @@ class LeftOutClass(models.TextChoices):
 
 class OperationKind(models.TextChoices):
     IMPORT = "import", _("Import")
+    UPLOAD = "upload", _("Upload of readings")
     TRAIN = "train", _("Train models")
     FORECAST = "forecast", _("Forecast")
     SCHEDULE = "schedule", _("Optimise the schedule")
@@ -240,6 +242,8 @@ OPEN_OPERATION_STATES = (OperationState.QUEUED, OperationState.RUNNING)
 class ImportDoor(models.TextChoices):
     REST = "rest", _("REST")
     UPLOAD = "upload", _("Upload")
+    FOLDER = "folder", _("Watched folder")
+    MQTT = "mqtt", _("MQTT")
     COMMAND = "command", _("Command line")
     DEMO = "demo", _("Demo plant")
 
@@ -248,3 +252,13 @@ class ImportState(models.TextChoices):
     RUNNING = "running", _("Running")
     DONE = "done", _("Done")
     FAILED = "failed", _("Failed")
+
+
+class QualityKind(models.TextChoices):
+    STALE = "stale", _("Stale: nothing came")
+    FLAT = "flat", _("Flat line")
+    OUT_OF_RANGE = "out_of_range", _("Out of the plausible range")
+    SPIKE = "spike", _("Spike")
+    CONFLICT = "conflict", _("Sent again with another value")
+    CLOCK_SKEW = "clock_skew", _("Clock ahead or far behind")
+    UNIT_MISMATCH = "unit_mismatch", _("Another unit")

@@ -29,6 +29,7 @@ MOST_RUNS = 5
 TASK = "maintenance.run_operation"
 QUEUES = {
     OperationKind.IMPORT: "ingest",
+    OperationKind.UPLOAD: "ingest",
     OperationKind.TRAIN: "learn",
     OperationKind.FORECAST: "learn",
     OperationKind.SCHEDULE: "plan",
@@ -80,7 +81,8 @@ class Run:
                 self.lost.set()
                 raise Overtaken(f"run {self.number} of operation {self.operation_id}")
             operation.result[stage] = result
-            operation.save(update_fields=["result"])
+            operation.useful_run = self.number
+            operation.save(update_fields=["result", "useful_run"])
             return operation
 
         return commit
@@ -156,7 +158,7 @@ def lease(*, operation_id: int, clock: Callable[[], dt.datetime]) -> Run | None:
         operation = Operation.objects.select_for_update().filter(pk=operation_id).first()
         if operation is None or not _free(operation, now):
             return None
-        if operation.run >= MOST_RUNS:
+        if operation.run - operation.useful_run >= MOST_RUNS:
             _give_up(operation, now)
             return None
         operation.run += 1

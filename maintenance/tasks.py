@@ -8,20 +8,35 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import structlog
 from celery import shared_task
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from maintenance import operations
-from maintenance.choices import OperationKind, Trigger
-from maintenance.flow import advise, featurize, forecast, label, monitor, retrain, schedule
-from maintenance.models import Operation, Schedule, Site, User
+from maintenance.choices import ImportDoor, OperationKind, Trigger
+from maintenance.flow import (
+    advise,
+    featurize,
+    forecast,
+    ingest,
+    keep,
+    label,
+    monitor,
+    retrain,
+    schedule,
+)
+from maintenance.models import ApiToken, Import, Operation, Schedule, Site, User
 from maintenance.operations import Fence, Heart, Overtaken, Run
 from maintenance.queries import retraining
-from maintenance.sources import files
+from maintenance.sources import files, uploads
+from maintenance.sources.mappings import READINGS
+from maintenance.sources.spool import Spooled
+from maintenance.sources.uploads import HowToRead
 
 # The solver ends by itself long before, unless there is more work than usual.
 SOLVER_SECONDS = 60.0
@@ -41,6 +56,58 @@ def request_import(
         now=now,
         key=str(arguments["import_id"]),
     )
+
+
+def request_upload(
+    *,
+    site: Site,
+    door: ImportDoor,
+    spooled: Spooled,
+    how: HowToRead,
+    file_name: str,
+    sender: str,
+    now: dt.datetime,
+    by: User | None = None,
+    token: ApiToken | None = None,
+    language: str = "en",
+    again: bool = False,
+) -> tuple[Import, bool]:
+    """Take a large file of readings; its record, and whether the same upload stood already.
+
+    One that was interrupted for good goes on from its place when it is sent again.
+    """
+    key = uploads.fingerprint(spooled, how, sender)
+    path = uploads.spool_name(site.pk, key, how)
+    with spooled, transaction.atomic():
+        batch, known = ingest.open_upload(
+            site=site,
+            door=door,
+            table=READINGS,
+            fingerprint=key,
+            file_name=file_name,
+            mapping=how.mapping,
+            by=by,
+            now=now,
+            again=again,
+        )
+        if not known or batch.is_interrupted:
+            spooled.settle(path)
+            batch.operation = operations.request(
+                site=site,
+                kind=OperationKind.UPLOAD,
+                arguments={
+                    "import_id": batch.pk,
+                    "path": path,
+                    "how": asdict(how),
+                    "language": language,
+                    "token_id": token.pk if token else None,
+                },
+                by=by,
+                now=now,
+                key=str(batch.pk),
+            )
+            batch.save(update_fields=["operation"])
+    return batch, known
 
 
 def request_training(
@@ -156,8 +223,22 @@ def train_all_sites(**_: Any) -> None:
         request_training(site=site, by=None, now=now, trigger=Trigger.TIMETABLE)
 
 
+@shared_task(name="maintenance.keep_readings")
+def keep_readings(**_: Any) -> None:
+    """Seal whole days, then delete what is too old; killed, it is simply run again."""
+    now = timezone.now()
+    keep.seal(now=now)
+    keep.retain(now=now)
+
+
 def _import(run: Run) -> None:
     files.run_import(**run.arguments, report=run.report, fence=run.fence("import"), now=run.clock())
+
+
+def _upload(run: Run) -> None:
+    """The fence of each block keeps its place: a run that takes up another goes on from there."""
+    fence = run.fence("upload")
+    uploads.take(**run.arguments, report=run.report, fence=fence, now=run.clock())
 
 
 def _train(run: Run) -> None:
@@ -240,6 +321,7 @@ def _loop(run: Run) -> None:
 
 STAGES: dict[OperationKind, Callable[[Run], None]] = {
     OperationKind.IMPORT: _import,
+    OperationKind.UPLOAD: _upload,
     OperationKind.TRAIN: _train,
     OperationKind.FORECAST: _forecast,
     OperationKind.SCHEDULE: _schedule,

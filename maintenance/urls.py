@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from maintenance.api import api, readings
+from maintenance.api import api
 from maintenance.web import (
     assets,
     data,
@@ -16,6 +16,7 @@ from maintenance.web import (
     schedule,
     session,
     timetable,
+    topics,
     work_orders,
 )
 
@@ -71,12 +72,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/imports/<int:pk>/", data.import_detail, name="data_import"),
     path("data/imports/<int:pk>/errors.csv", data.import_errors, name="data_import_errors"),
     path("data/templates/<slug:name>.csv", data.template, name="data_template"),
+    path("data/topics/", topics.topics, name="data_topics"),
+    path("data/topics/<int:pk>/point/", topics.create_point, name="data_topic_point"),
+    path("data/topics/templates/", topics.add_template, name="data_topic_templates"),
+    path(
+        "data/topics/templates/<int:pk>/remove/",
+        topics.remove_template,
+        name="data_topic_template_remove",
+    ),
+    path("data/topics/take-again/", topics.take_again, name="data_letters_again"),
+    path("data/topics/discard/", topics.discard, name="data_letters_discard"),
     path("site/", session.choose_site, name="site"),
     path("language/", session.choose_language, name="language"),
     path("login/", session.sign_in, name="login"),
     path("logout/", session.sign_out, name="logout"),
     path("health/live", health.live, name="health_live"),
     path("health/ready", health.ready, name="health_ready"),
-    path("api/v1/readings", readings.readings, name="api_readings"),
     path("api/v1/", api.urls),
 ]

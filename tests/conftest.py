@@ -25,8 +25,9 @@ SERVICES = {
     "postgresql": ("VIGIA_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres"),
     "redis": ("VIGIA_TEST_REDIS_URL", "redis://127.0.0.1:6379/9"),
     "rabbitmq": ("VIGIA_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+    "mqtt": ("VIGIA_TEST_MQTT_URL", "mqtt://127.0.0.1:1883"),
 }
-PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "amqp": 5672}
+PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "amqp": 5672, "mqtt": 1883}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -126,6 +127,11 @@ def rabbitmq_url() -> Iterator[str]:
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         yield url
+
+
+@pytest.fixture(scope="session")
+def mqtt_url() -> str:
+    return require("mqtt")
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,53 @@ from typing import Any
 
 import msgspec
 
-from maintenance.api import readings
+from maintenance.api import readings, told
 
-EXAMPLE = {
+_AT = "2026-01-31T23:59:00Z"
+ROWS = {
     "readings": [
-        {"asset": "P-101", "point": "vibration", "at": "2026-01-31T23:59:00Z", "value": 2.4},
+        {"asset": "P-101", "point": "vibration", "at": _AT, "value": 2.4},
         {"asset": "P-101", "point": "pressure", "at": "2026-01-31T23:59:00+01:00", "value": 6.1},
     ]
+}
+COLUMNS = {
+    "times": "epoch_ms",
+    "columns": [
+        {
+            "asset": "P-101",
+            "at": [1769903940000, 1769904000000],
+            "values": {"vibration": [2.4, 2.5], "pressure": [6.1, None]},
+        }
+    ],
+}
+TAKEN = {
+    "received": 3,
+    "accepted": 2,
+    "new": 1,
+    "duplicate": 1,
+    "refused": 1,
+    "errors": [{"row": 3, "field": "point", "reason": "'vibratoin' is unknown"}],
+    "import_id": 7,
+}
+GIVEN = {
+    "asset": "P-101",
+    "points": [{"point": "vibration", "unit": "mm/s", "at": [_AT], "value": [2.4]}],
+    "next": None,
 }
 _REFUSALS = {
     401: "No token, or one that is unknown, expired or revoked",
     403: "The token lacks the scope readings:write",
-    413: "Too many bytes (unpacked, when packed) or rows",
+    408: "The body came too slowly",
+    411: "The body came in chunks, without its length",
+    413: "Too many bytes, as sent or unpacked, or too many readings",
     415: "Neither JSON nor gzip of it",
+}
+_LATER = {
+    429: "The token has too many requests in work",
+    503: "The database is busy, away or full: nothing was stored",
+}
+_RETRY_AFTER = {
+    "Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}},
 }
 _REF = "#/components/schemas/{name}"
 
@@ -38,39 +72,44 @@ class Endpoint:
     example: str
 
 
-def add_readings(schema: dict[str, Any], root: str) -> None:
-    """The plain view that takes readings, from the very types it decodes and answers with."""
-    types = [readings.Readings, readings.Answer, readings.RequestRefusal]
-    [taken, answer, told], components = msgspec.json.schema_components(types, ref_template=_REF)
+def describe_readings(schema: dict[str, Any], root: str) -> None:
+    """The door for readings, from the very types it decodes and answers with."""
+    types = [told.Readings, readings.Answer, readings.RequestRefusal]
+    [taken, answer, refusal], components = msgspec.json.schema_components(types, ref_template=_REF)
     schema["components"].setdefault("schemas", {}).update(components)
-    schema["paths"][f"{root.rstrip('/')}/readings"] = {
-        "post": {
-            "operationId": "send_readings",
-            "summary": "Send readings",
-            "description": (
-                "Up to 50,000 rows. A bad row is refused by name and the others are stored; the "
-                "answer comes after that. A value that is known already stays as it was, so that a "
-                "request may be repeated. The body may be gzip."
-            ),
-            "tags": ["readings"],
-            "security": [{"ByToken": []}],
-            "requestBody": {
-                "required": True,
-                "content": {"application/json": {"schema": taken, "example": EXAMPLE}},
-            },
-            "responses": {
-                "200": _answers("Some rows, or none, were refused", answer),
-                "422": _answers(
-                    "Every row was refused, or the body is malformed", {"oneOf": [answer, told]}
-                ),
-                **{str(code): _answers(words, told) for code, words in _REFUSALS.items()},
-            },
-        }
+    path = schema["paths"][f"{root.rstrip('/')}/readings"]
+    content = {
+        "schema": taken,
+        "examples": {"rows": {"value": ROWS}, "columns": {"value": COLUMNS}},
     }
+    path["post"] |= {
+        "summary": "Send readings",
+        "description": (
+            "Up to 50,000 readings, as rows or as columns. A bad one is refused by name and the "
+            "others are stored; the answer comes after that. A value that is known already stays "
+            "as it was, so that a request may be repeated. The body may be gzip."
+        ),
+        "requestBody": {"required": True, "content": {"application/json": content}},
+        "responses": {
+            "200": _answers("Some readings, or none, were refused", answer, TAKEN),
+            "422": _answers(
+                "Every reading was refused, or the body is malformed",
+                {"oneOf": [answer, refusal]},
+                {"code": "malformed_json", "message": "The body is not JSON: …"},
+            ),
+            **{str(code): _answers(words, refusal) for code, words in _REFUSALS.items()},
+            **{
+                str(code): _answers(words, refusal) | {"headers": _RETRY_AFTER}
+                for code, words in _LATER.items()
+            },
+        },
+    }
+    path["get"]["responses"][200]["content"]["application/json"]["example"] = GIVEN
 
 
-def _answers(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _answers(description: str, schema: dict[str, Any], example: Any = None) -> dict[str, Any]:
+    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {"description": description, "content": {"application/json": content}}
 
 
 def endpoints(schema: dict[str, Any]) -> list[Endpoint]:
@@ -83,7 +122,7 @@ def endpoints(schema: dict[str, Any]) -> list[Endpoint]:
 
 def _endpoint(method: str, path: str, told: dict[str, Any]) -> Endpoint:
     content = told.get("requestBody", {}).get("content", {}).get("application/json", {})
-    example = content.get("example")
+    example = next((one["value"] for one in content.get("examples", {}).values()), None)
     return Endpoint(
         method=method,
         path=path,

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
+import structlog
+from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver
@@ -16,9 +19,10 @@ from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
 from ninja.security import HttpBearer
+from pydantic import AwareDatetime
 
 from maintenance.access import by_token, public, signed_in
-from maintenance.api import asked, describe
+from maintenance.api import asked, describe, given, outages, readings, uploads
 from maintenance.api.bodies import json_body, too_large
 from maintenance.api.schemas import (
     AskForecast,
@@ -26,6 +30,7 @@ from maintenance.api.schemas import (
     AssetPage,
     ForecastNowOut,
     ForecastOut,
+    GivenOut,
     ImportOut,
     Problem,
     ScheduleOut,
@@ -36,8 +41,12 @@ from maintenance.api.tokens import Problem as Refusal
 from maintenance.api.tokens import token_of
 from maintenance.choices import TokenScope, WorkOrderState
 from maintenance.models import ApiToken, Asset, Forecast, Import, Schedule, Site, WorkOrder
+from maintenance.queries import readings as readings_of
+
+log = structlog.get_logger(__name__)
 
 MOST_ITEMS = 500
+MOST_REFUSED_ROWS = 1000
 _MARKS = {"openapi-json": public, "openapi-view": signed_in, "api-root": public}
 
 Limit = Annotated[int, Query(ge=1, le=MOST_ITEMS)]
@@ -92,7 +101,7 @@ class Api(NinjaAPI):
 
     def get_openapi_schema(self, **kwargs: Any) -> OpenAPISchema:
         schema = super().get_openapi_schema(**kwargs)
-        describe.add_readings(schema, self.get_root_path({}))
+        describe.describe_readings(schema, self.get_root_path({}))
         return schema
 
 
@@ -107,14 +116,25 @@ api = Api(
 
 _ASSETS = ByToken(TokenScope.READ_ASSETS)
 _WORK = ByToken(TokenScope.READ_WORK)
-_IMPORTS = ByToken(TokenScope.WRITE_READINGS, TokenScope.READ_ASSETS)
+_IMPORTS = ByToken(TokenScope.WRITE_READINGS, TokenScope.READ_READINGS, TokenScope.READ_ASSETS)
 _REFUSED: dict[int, Any] = {401: Problem, 403: Problem, 422: Problem}
 _BODY_REFUSED: dict[int, Any] = {413: Problem, 415: Problem}
+
+
+_UPLOADS = ByToken(TokenScope.WRITE_READINGS, TokenScope.READ_READINGS)
+api.add_router("/uploads", uploads.router, auth=_UPLOADS)
 
 
 @api.exception_handler(Refusal)
 def _refused(_request: HttpRequest, refusal: Refusal) -> HttpResponse:
     return refusal.response()
+
+
+@api.exception_handler(OperationalError)
+@api.exception_handler(InterfaceError)
+def _unserved(_request: HttpRequest, error: OperationalError | InterfaceError) -> HttpResponse:
+    log.warning("database_unavailable", error=str(error))
+    return outages.of(error).response()
 
 
 @api.exception_handler(AuthenticationError)
@@ -133,7 +153,7 @@ def _unreadable(_request: HttpRequest, error: HttpError) -> HttpResponse:
 
 @api.exception_handler(RequestDataTooBig)
 def _too_large(_request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
-    return too_large().response()
+    return too_large(settings.MAX_BODY_BYTES).response()
 
 
 @api.exception_handler(ValidationError)
@@ -142,9 +162,13 @@ def _invalid(_request: HttpRequest, error: ValidationError) -> HttpResponse:
     return Refusal(422, "wrong_parameter", words).response()
 
 
-def _site(request: HttpRequest) -> Site:
+def _token(request: HttpRequest) -> ApiToken:
     token: ApiToken = request.auth  # type: ignore[attr-defined]
-    return token.site
+    return token
+
+
+def _site(request: HttpRequest) -> Site:
+    return _token(request).site
 
 
 @api.get("/assets", auth=_ASSETS, response={200: AssetPage, **_REFUSED}, tags=["assets"])
@@ -250,15 +274,64 @@ def schedule(request: HttpRequest) -> Any:
     return found
 
 
+@api.post("/readings", auth=ByToken(TokenScope.WRITE_READINGS), tags=["readings"])
+def send_readings(request: HttpRequest) -> HttpResponse:
+    """Described in `describe`, from the types that the body is decoded by."""
+    return readings.take(request, _token(request), now=timezone.now())
+
+
+@api.get(
+    "/readings",
+    auth=ByToken(TokenScope.READ_READINGS),
+    response={200: GivenOut, 404: Problem, **_REFUSED},
+    tags=["readings"],
+)
+def read_readings(
+    request: HttpRequest,
+    asset: str,
+    start: Annotated[AwareDatetime, Query(alias="from")],
+    end: Annotated[AwareDatetime | None, Query(alias="to")] = None,
+    point: Annotated[list[str], Query()] = [],  # noqa: B006  Read, never changed.
+    max_points: Annotated[int | None, Query(ge=2, le=given.MOST_POINTS)] = None,
+    method: readings_of.Method = "min_max",
+    limit: Annotated[int, Query(ge=1, le=given.LONGEST_PAGE)] = 10_000,
+    times: given.Times = "iso8601",
+) -> HttpResponse:
+    """Readings of an asset's points, from one instant to before another.
+
+    With `max_points` each point has at most so many, chosen so that the line looks as that of all
+    (`min_max` keeps every peak, `lttb` the shape). Without it all come, page by page: ask again
+    with `from` as `next` says.
+    """
+    return given.give(
+        _token(request),
+        asset=asset,
+        points=point,
+        start=start,
+        end=end,
+        most=max_points,
+        method=method,
+        limit=limit,
+        times=times,
+        now=timezone.now(),
+    )
+
+
 @api.get(
     "/imports/{int:import_id}",
     auth=_IMPORTS,
     response={200: ImportOut, 404: Problem, **_REFUSED},
     tags=["readings"],
 )
-def import_state(request: HttpRequest, import_id: int) -> Any:
-    """What became of a batch."""
-    found = Import.objects.of_site(_site(request)).filter(pk=import_id).first()
+def import_state(
+    request: HttpRequest,
+    import_id: int,
+    limit: Annotated[int, Query(ge=1, le=MOST_REFUSED_ROWS)] = 100,
+    offset: Offset = 0,
+) -> Any:
+    """What became of a batch, and its refused rows, page by page."""
+    batches = Import.objects.of_site(_site(request)).select_related("operation")
+    found = batches.filter(pk=import_id).first()
     if found is None:
         raise Refusal(404, "no_import", "The site has no import of that number.")
-    return found
+    return ImportOut.of(found, limit=limit, offset=offset)

@@ -8,7 +8,15 @@ from decimal import Decimal
 from ninja import Schema
 from pydantic import FiniteFloat
 
-from maintenance.models import Assignment, Forecast, Import, ModelVersion, Schedule, WorkOrder
+from maintenance.models import (
+    Assignment,
+    Forecast,
+    Import,
+    ModelVersion,
+    Operation,
+    Schedule,
+    WorkOrder,
+)
 
 
 class Problem(Schema):
@@ -224,6 +232,29 @@ class ScheduleOut(Schema):
         return schedule.site.currency
 
 
+class PointReadingsOut(Schema):
+    """Readings of one point, in order of time."""
+
+    point: str
+    unit: str
+    at: list[str] | list[int]
+    value: list[float]
+
+
+class GivenOut(Schema):
+    """`next` is the `from` of the next page; null where there is none."""
+
+    asset: str
+    points: list[PointReadingsOut]
+    next: str | None
+
+
+def _progress(operation: Operation | None) -> float | None:
+    if operation is None or not operation.progress_total:
+        return None
+    return operation.progress_done / operation.progress_total
+
+
 class RefusedRowOut(Schema):
     row: int
     field: str
@@ -231,7 +262,11 @@ class RefusedRowOut(Schema):
 
 
 class ImportOut(Schema):
-    """`errors` holds the first hundred refused rows."""
+    """received = new + changed + duplicate + refused + dead_lettered once the state is "done".
+
+    `errors` holds one page of the refused rows, of which so many as `errors_kept` are kept.
+    `progress` of a file is the share that is read, while it is read.
+    """
 
     id: int
     door: str
@@ -239,17 +274,27 @@ class ImportOut(Schema):
     file_name: str
     dry_run: bool
     state: str
+    progress: float | None
     received: int
     new: int
     changed: int
     duplicate: int
     refused: int
+    dead_lettered: int
     error: str
     recorded_at: dt.datetime
     finished_at: dt.datetime | None
+    errors_kept: int
     errors: list[RefusedRowOut]
 
-    @staticmethod
-    def resolve_errors(batch: Import) -> list[RefusedRowOut]:
-        rows = batch.rejected_rows.all()[:100]
-        return [RefusedRowOut(row=row.row, field=row.field, reason=row.reason) for row in rows]
+    @classmethod
+    def of(cls, batch: Import, *, limit: int, offset: int) -> ImportOut:
+        rows = batch.rejected_rows.order_by("row", "pk")
+        page = rows[offset : offset + limit]
+        names = set(cls.model_fields) - {"progress", "errors", "errors_kept"}
+        return cls(
+            **{name: getattr(batch, name) for name in names},
+            progress=_progress(batch.operation),
+            errors_kept=rows.count(),
+            errors=[RefusedRowOut(row=r.row, field=r.field, reason=r.reason) for r in page],
+        )

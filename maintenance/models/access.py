@@ -17,6 +17,8 @@ from maintenance.choices import Permission, Role, TokenScope, roles_with
 if TYPE_CHECKING:
     import datetime as dt
 
+    from maintenance.models.assets import MeasurementPoint
+
 M = TypeVar("M", bound=models.Model)
 AnyUser: TypeAlias = "User | AnonymousUser"
 
@@ -51,6 +53,9 @@ class Site(models.Model):
     schedule_days = models.PositiveSmallIntegerField(_("schedule length, days"), default=14)
     hourly_rate = models.DecimalField(
         _("standard labour rate per hour"), max_digits=9, decimal_places=2, default=40
+    )
+    keep_readings_days = models.PositiveIntegerField(
+        _("keep readings, days"), null=True, blank=True
     )
     recorded_at = models.DateTimeField(_("recorded at"))
 
@@ -159,6 +164,9 @@ class ApiToken(SiteScoped):
     name = models.CharField(_("name"), max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(_("scopes"), default=list)
+    points: models.ManyToManyField[MeasurementPoint, Any] = models.ManyToManyField(
+        "MeasurementPoint", verbose_name=_("only these measurement points"), blank=True
+    )
     created_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     recorded_at = models.DateTimeField(_("recorded at"))
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)

@@ -192,6 +192,20 @@ class MeasurementPoint(Fact):
     plausible_min = models.FloatField(_("lowest plausible value"), null=True, blank=True)
     plausible_max = models.FloatField(_("highest plausible value"), null=True, blank=True)
     sampling_seconds = models.PositiveIntegerField(_("sampling, seconds"), null=True, blank=True)
+    stale_after_seconds = models.PositiveIntegerField(
+        _("stale after, seconds"), null=True, blank=True
+    )
+    flat_after_seconds = models.PositiveIntegerField(
+        _("flat line after, seconds"), null=True, blank=True
+    )
+    largest_step = models.FloatField(
+        _("largest step from one reading to the next"), null=True, blank=True
+    )
+    keep_days = models.PositiveIntegerField(_("keep readings, days"), null=True, blank=True)
+    # What the checks of data quality learnt from its history, for thresholds that nobody set.
+    learnt_limits = models.JSONField(default=dict, editable=False)
+    # Chosen by the store when the point's first day is sealed; it never changes.
+    segment_days = models.PositiveSmallIntegerField(null=True, editable=False)
 
     objects = SiteScopedQuerySet["MeasurementPoint"].as_manager()
 

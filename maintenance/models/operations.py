@@ -36,6 +36,9 @@ class Operation(SiteScoped):
         _("state"), max_length=12, choices=OperationState, default=OperationState.QUEUED
     )
     run = models.PositiveIntegerField(_("run number"), default=0)
+    useful_run = models.PositiveIntegerField(
+        _("last run that achieved something"), default=0, editable=False
+    )
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     heartbeat_at = models.DateTimeField(_("heartbeat at"), null=True, blank=True)
     progress_done = models.PositiveIntegerField(_("steps done"), default=0)

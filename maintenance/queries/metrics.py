@@ -6,11 +6,13 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Max, Min, OuterRef, Subquery
+from django.db.models import Count, Max, Min, OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 
-from maintenance.choices import AlertKind, ImportState, OperationKind, OperationState
+from maintenance.choices import AlertKind, ImportDoor, ImportState, OperationKind, OperationState
 from maintenance.models import (
     Alert,
+    DeadLetter,
     DriftReport,
     Forecast,
     Import,
@@ -19,7 +21,10 @@ from maintenance.models import (
     Schedule,
     Site,
     TrainingRun,
+    UnknownTopic,
 )
+
+OUTCOMES = ("new", "duplicate", "dead_lettered", "refused")
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class Metric:
 def all_metrics(*, now: dt.datetime) -> Iterator[Metric]:
     sites = list(Site.objects.all())
     yield _ingest_lag(sites, now)
+    yield from _messages(sites)
     yield _operations(sites)
     yield _oldest_queued(now)
     yield _forecast_age(sites, now)
@@ -53,7 +59,7 @@ def all_metrics(*, now: dt.datetime) -> Iterator[Metric]:
 def _ingest_lag(sites: list[Site], now: dt.datetime) -> Metric:
     """Since the last batch with new readings came in: of each point it would cost a scan."""
     came = Import.objects.filter(state=ImportState.DONE, table="readings", new__gt=0)
-    newest = dict(came.values_list("site").annotate(at=Max("recorded_at")))
+    newest = dict(came.values_list("site").annotate(at=Max(Coalesce("finished_at", "recorded_at"))))
     return Metric(
         "ingest_lag_seconds",
         "Since the last batch that brought new readings",
@@ -63,6 +69,38 @@ def _ingest_lag(sites: list[Site], now: dt.datetime) -> Metric:
             for site in sites
             if site.pk in newest
         ),
+    )
+
+
+def _messages(sites: list[Site]) -> Iterator[Metric]:
+    """What came by MQTT: a record an hour, and dead letters up to so many."""
+    records = Import.objects.filter(door=ImportDoor.MQTT).order_by().values_list("site")
+    sums = {site: each for site, *each in records.annotate(*(Sum(name) for name in OUTCOMES))}
+    yield Metric(
+        "mqtt_readings",
+        "Readings received by MQTT, by what became of them",
+        ("site", "outcome"),
+        tuple(
+            Sample((site.code, name), value)
+            for site in sites
+            if site.pk in sums
+            for name, value in zip(OUTCOMES, sums[site.pk], strict=True)
+        ),
+    )
+    waiting = DeadLetter.objects.filter(taken_at=None).order_by().values_list("site")
+    letters = dict(waiting.annotate(count=Count("pk")))
+    yield Metric(
+        "dead_letters",
+        "Messages kept because they could not be taken",
+        ("site",),
+        tuple(Sample((site.code,), letters.get(site.pk, 0)) for site in sites),
+    )
+    unknown = dict(UnknownTopic.objects.order_by().values_list("site").annotate(count=Count("pk")))
+    yield Metric(
+        "unknown_topics",
+        "Topics that belong to no measurement point",
+        ("site",),
+        tuple(Sample((site.code,), unknown.get(site.pk, 0)) for site in sites),
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Who may stop work of a kind that somebody else asked for.
 MAY_CANCEL: dict[str, Permission] = {
     OperationKind.IMPORT: Permission.IMPORT_DATA,
+    OperationKind.UPLOAD: Permission.IMPORT_DATA,
     OperationKind.TRAIN: Permission.MANAGE_MODELS,
     OperationKind.FORECAST: Permission.MANAGE_MODELS,
     OperationKind.SCHEDULE: Permission.PLAN,

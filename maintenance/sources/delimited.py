@@ -39,7 +39,7 @@ class Block:
 
 
 @dataclass
-class _Records:
+class Records:
     """Whole records, and the lines that are none."""
 
     numbers: list[int] = field(default_factory=list)
@@ -59,19 +59,38 @@ def read_header(path: Path, form: Format) -> list[str]:
 def read_blocks(path: Path, form: Format) -> Iterator[Block]:
     with _opened(path, form) as file:
         names, delimiter, line_number = _header(path, form, file)
-        splitter = _Splitter(form, names, delimiter)
+        splitter = Splitter(form, names, delimiter)
         rest: Sequence[str] = []
         for lines, is_last in _line_chunks(path, file):
             first = line_number - len(rest)
             records, rest = splitter.split([*rest, *lines], first, is_last=is_last)
             line_number += len(lines)
-            yield _block(records, names, delimiter, file.buffer.tell())
+            yield block_of(records, names, delimiter, file.buffer.tell())
 
 
 def _opened(path: Path, form: Format) -> TextIO:
     errors = "strict" if form.encoding == "utf-16" else "surrogateescape"
     encoding = _DECODER.get(form.encoding, form.encoding)
     return path.open(encoding=encoding, errors=errors, newline="")
+
+
+def names_of(path: Path, form: Format) -> tuple[list[str], str]:
+    """The names of the columns, and what stands between them."""
+    with _opened(path, form) as file:
+        names, delimiter, _number = _header(path, form, file)
+    return names, delimiter
+
+
+def header_end(path: Path, form: Format) -> tuple[int, int]:
+    """The byte and the number of the line after the header."""
+    with _opened(path, form) as file:
+        _line, number = _header_line(path, form, file)
+    with path.open("rb") as raw:
+        for _i in range(number):
+            if b"\r" in raw.readline(LONGEST_LINE).rstrip(b"\r\n"):
+                words = {"file": path.name}
+                raise MappingError(_("The lines of %(file)s end in a carriage return.") % words)
+        return raw.tell(), number + 1
 
 
 def header_line(path: Path, form: Format) -> str:
@@ -142,7 +161,7 @@ def _line_chunks(path: Path, file: TextIO) -> Iterator[tuple[list[str], bool]]:
 
 
 @dataclass(frozen=True)
-class _Splitter:
+class Splitter:
     """Parts lines into records, which may span several where a quoted field does."""
 
     form: Format
@@ -151,12 +170,12 @@ class _Splitter:
 
     def split(
         self, lines: Sequence[str], first: int, *, is_last: bool
-    ) -> tuple[_Records, Sequence[str]]:
+    ) -> tuple[Records, Sequence[str]]:
         """Whole records, and the lines that may go on in the next chunk."""
         if self._are_plain(lines):
             filled = [(first + i, text) for i, text in enumerate(lines) if not _is_blank(text)]
-            return _Records([i for i, _text in filled], [text for _i, text in filled]), []
-        records = _Records()
+            return Records([i for i, _text in filled], [text for _i, text in filled]), []
+        records = Records()
         i = 0
         while i < len(lines):
             taken = _lines_of_record(lines, i, self.delimiter)
@@ -181,7 +200,7 @@ class _Splitter:
             and not (comment and comment in text)
         )
 
-    def _take(self, records: _Records, number: int, text: str) -> None:
+    def _take(self, records: Records, number: int, text: str) -> None:
         if _is_blank(text) or (self.form.comment and text.startswith(self.form.comment)):
             return
         bad = _unreadable(text)
@@ -253,7 +272,7 @@ def _unreadable(text: str) -> int | None:
     return None
 
 
-def _block(records: _Records, names: list[str], delimiter: str, read_bytes: int) -> Block:
+def block_of(records: Records, names: list[str], delimiter: str, read_bytes: int) -> Block:
     keep, columns = _parsed(records, names, delimiter)
     return Block(
         numbers=[records.numbers[i] for i in keep],
@@ -265,7 +284,7 @@ def _block(records: _Records, names: list[str], delimiter: str, read_bytes: int)
 
 
 def _parsed(
-    records: _Records, names: list[str], delimiter: str
+    records: Records, names: list[str], delimiter: str
 ) -> tuple[Sequence[int], dict[str, pa.StringArray]]:
     """Columns of the records that have as many fields as the header, and which those are."""
     if not records.texts:

@@ -34,6 +34,7 @@ from maintenance.web.data_forms import TABLE_WORDS, UploadForm
 ASSETS_A_PAGE = 25
 IMPORTS_A_PAGE = 15
 ROWS_A_PAGE = 50
+MACHINES = (ImportDoor.REST, ImportDoor.MQTT)
 FIRST_COMMANDS = "manage.py write_templates FOLDER\nmanage.py import_data FOLDER"
 
 
@@ -117,9 +118,9 @@ def _page(request: SiteRequest, site: Site, form: UploadForm, *, status: int = 2
 
 
 def _imports(request: SiteRequest, site: Site) -> dict[str, Any]:
-    """Machines send batches all day: only those of theirs with refused rows are listed."""
+    """Machines send all day: only what holds rows that were not taken is listed of theirs."""
     batches = Import.objects.for_user(request.user).of_site(site).select_related("operation", "by")
-    listed = batches.exclude(door=ImportDoor.REST, refused=0)
+    listed = batches.exclude(door__in=MACHINES, refused=0, dead_lettered=0)
     page = Paginator(listed, IMPORTS_A_PAGE).get_page(request.GET.get("imports"))
     rows = [queries.import_row(batch) for batch in page]
     return {

@@ -31,6 +31,7 @@ WORDS = {
     flow.SWEEP: gettext_lazy("Look for work left lying"),
     "maintenance.forecast_all_sites": gettext_lazy("Forecast every asset and propose work"),
     "maintenance.train_all_sites": gettext_lazy("Train challengers, and promote what is better"),
+    "maintenance.keep_readings": gettext_lazy("Seal whole days of readings, delete the oldest"),
     "maintenance.watch_all_sites": gettext_lazy("Record labels, and watch drift and sensors"),
 }
 # cron counts from Sunday, Django's names from Monday.

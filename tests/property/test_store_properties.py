@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,7 @@ from hypothesis.extra.django import TestCase
 from maintenance import store
 from tests.factories import MeasurementPointFactory
 
+NOW = dt.datetime(2026, 3, 10, 12, tzinfo=dt.UTC)
 POINTS = 3
 INSTANTS = st.integers(-5, 20)
 VALUES = st.floats(allow_nan=False, allow_infinity=False)
@@ -30,6 +33,7 @@ class TestTheStore(TestCase):
                 np.array([points[which] for which, _, _ in batch], np.int64),
                 np.array([at for _, at, _ in batch], np.int64),
                 np.array([value for _, _, value in batch], np.float64),
+                now=NOW,
             )
             before = len(model)
             for which, at, value in batch:

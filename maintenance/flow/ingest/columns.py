@@ -106,6 +106,13 @@ def instants(column: Texts, *, reading: Reading = PLAIN) -> tuple[Ints, Problems
     return at_us, problems
 
 
+def counted(counts: Floats, unit_us: int) -> tuple[Ints, Problems]:
+    """Counts since 1970 as UTC microseconds; 0 where there is a problem."""
+    near = np.abs(counts) < 1e17 / unit_us
+    problems = {int(i): _("is out of range") for i in np.flatnonzero(~near)}
+    return np.round(np.where(near, counts, 0.0) * unit_us).astype(np.int64), problems
+
+
 def later(at_us: Ints, period: Period, zone: ZoneInfo) -> Ints:
     """Each instant moved by the period: a day is a day of the zone, be it 23 or 25 hours long."""
     if period.days and zone.key != "UTC":
@@ -115,6 +122,14 @@ def later(at_us: Ints, period: Period, zone: ZoneInfo) -> Ints:
         placed = moved.tz_localize(zone, ambiguous=ahead, nonexistent="shift_forward")
         return _us(placed) + period.us
     return at_us + (period.days * DAY_US + period.us)
+
+
+def from_clock(local_us: Ints, *, reading: Reading) -> tuple[Ints, Problems]:
+    """Clock times without an offset as UTC microseconds; 0 where there is a problem."""
+    if reading.zone is None:
+        shown_us = local_us.astype("datetime64[us]")
+        return np.zeros_like(local_us), {i: _no_offset(str(at)) for i, at in enumerate(shown_us)}
+    return _placed(local_us, reading.zone, reading.shift, {})
 
 
 def implausible(at_us: Ints, *, now: dt.datetime) -> Problems:
@@ -281,9 +296,8 @@ def _declared(column: Texts, reading: Reading) -> tuple[Ints, Problems]:
 
 def _counted(column: Texts, unit_us: int) -> tuple[Ints, Problems]:
     counts, problems = numbers(column)
-    near = np.abs(counts) < 1e17 / unit_us
-    problems |= {int(i): _("is out of range") for i in np.flatnonzero(~near)}
-    return np.round(np.where(near, counts, 0.0) * unit_us).astype(np.int64), problems
+    at_us, beyond = counted(counts, unit_us)
+    return at_us, problems | beyond
 
 
 def _us(index: pd.DatetimeIndex) -> Ints:

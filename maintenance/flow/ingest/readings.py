@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -65,8 +65,8 @@ class Series:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Readings of a block that may be stored, beside what is wrong with the others."""
+class Found:
+    """Readings that may be stored, beside what is wrong with the others."""
 
     point_ids: Ints
     at_us: Ints
@@ -74,29 +74,58 @@ class _Found:
     received: int
     errors: list[RowError]
 
+    @classmethod
+    def nothing(cls, received: int = 0, errors: Sequence[RowError] = ()) -> Found:
+        """So many rows came, and none of them is a reading."""
+        none = np.empty(0, np.int64)
+        return cls(none, none, np.empty(0, np.float64), received, list(errors))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Found]) -> Found:
+        return cls(
+            np.concatenate([part.point_ids for part in parts]),
+            np.concatenate([part.at_us for part in parts]),
+            np.concatenate([part.values for part in parts]),
+            received=sum(part.received for part in parts),
+            errors=[error for part in parts for error in part.errors],
+        )
+
 
 def take_readings(*, site: Site, lines: ReadingLines, now: dt.datetime) -> Outcome:
     """Store what a door was told, line by line; each refused line is named once a bad field."""
+    points = Points(site)
+    points.load(_dictionary(lines.assets)[0])
+    return take_found(found_in(lines, points=points, now=now), now=now)
+
+
+def found_in(lines: ReadingLines, *, points: Points, now: dt.datetime) -> Found:
+    """What a door was told, checked and not yet stored. `points` must be loaded."""
     at_us, wrong_at = _instants(lines, now)
-    points = _Points(site, set(_dictionary(lines.assets)[0]))
     lines_refused: dict[int, RowError] = {
         i: _error(lines, i, "at", reason) for i, reason in wrong_at.items()
     }
     found = [_of_signal(lines, signal, at_us, points, lines_refused) for signal in lines.signals]
     errors = [*lines_refused.values(), *(error for part in found for error in part.errors)]
+    return replace(Found.joined(found), errors=sorted(errors, key=lambda error: error.row or 0))
+
+
+def take_found(found: Found, *, now: dt.datetime) -> Outcome:
+    """Store what was found right; call it inside the transaction that counts it."""
     return _stored(
-        np.concatenate([part.point_ids for part in found]),
-        np.concatenate([part.at_us for part in found]),
-        np.concatenate([part.values for part in found]),
-        received=sum(part.received for part in found),
-        errors=sorted(errors, key=lambda error: error.row or 0),
+        found.point_ids,
+        found.at_us,
+        found.values,
+        now=now,
+        received=found.received,
+        errors=found.errors,
     )
 
 
 def take_series(*, site: Site, series: Iterable[Series], now: dt.datetime) -> Outcome:
     """Store whole series; each reading counts as a row, numbered from 1 in the order given."""
     given = list(series)
-    points = _Points(site, {one.asset for one in given})
+    points = Points(site)
+    points.load(one.asset for one in given)
     ids, at_us, values, errors, received = [], [], [], [], 0
     for one in given:
         point_id, field, reason = points.find(one.asset, one.point)
@@ -120,15 +149,22 @@ def take_series(*, site: Site, series: Iterable[Series], now: dt.datetime) -> Ou
         np.concatenate(ids),
         np.concatenate(at_us),
         np.concatenate(values),
+        now=now,
         received=received,
         errors=errors,
     )
 
 
 def _stored(
-    ids: Ints, at_us: Ints, values: Floats, *, received: int, errors: list[RowError]
+    ids: Ints,
+    at_us: Ints,
+    values: Floats,
+    *,
+    now: dt.datetime,
+    received: int,
+    errors: list[RowError],
 ) -> Outcome:
-    appended = store.append(ids, at_us, values)
+    appended = store.append(ids, at_us, values, now=now)
     return Outcome(
         received=received,
         new=appended.new,
@@ -147,9 +183,9 @@ def _of_signal(
     lines: ReadingLines,
     signal: Signal,
     at_us: Ints,
-    points: _Points,
+    points: Points,
     lines_refused: dict[int, RowError],
-) -> _Found:
+) -> Found:
     """A line that is refused for its instant or asset is refused whole, and named once."""
     values, wrong_values, given = _values(signal, lines.reading)
     ids, wrong_names = _point_ids(lines, signal, points)
@@ -164,7 +200,7 @@ def _of_signal(
         if keep[i]:
             errors.append(_error(lines, i, field, reason))
             keep[i] = False
-    return _Found(ids[keep], at_us[keep], values[keep], int(given.sum()), errors)
+    return Found(ids[keep], at_us[keep], values[keep], int(given.sum()), errors)
 
 
 def _values(signal: Signal, reading: Reading) -> tuple[Floats, Problems, np.ndarray]:
@@ -183,7 +219,7 @@ def _values(signal: Signal, reading: Reading) -> tuple[Floats, Problems, np.ndar
 
 
 def _point_ids(
-    lines: ReadingLines, signal: Signal, points: _Points
+    lines: ReadingLines, signal: Signal, points: Points
 ) -> tuple[Ints, dict[int, tuple[str, str]]]:
     """The point of each line; each pair of names is looked up once."""
     assets, which_asset = _dictionary(lines.assets)
@@ -215,14 +251,20 @@ def _error(lines: ReadingLines, i: int, field: str, reason: str) -> RowError:
     return RowError(int(lines.rows[i]), field, reason, storable(lines.raw(i)))
 
 
-class _Points:
+class Points:
     """The points of the assets that a batch names, by code or external id."""
 
-    def __init__(self, site: Site, assets: set[str]) -> None:
+    def __init__(self, site: Site) -> None:
         self._site = site
         self._points: dict[str, dict[str, int]] = {}
+        self._loaded: set[str] = set()
         self._names = Names()
-        names = sorted(name.strip() for name in assets if not text_problem(name, LONGEST_NAME))
+
+    def load(self, assets: Iterable[str]) -> None:
+        """Look up the assets of these names that were not looked up before."""
+        wanted = {name.strip() for name in assets} - self._loaded
+        self._loaded |= wanted
+        names = sorted(name for name in wanted if not text_problem(name, LONGEST_NAME))
         for start in range(0, len(names), _NAMES_A_QUERY):
             self._load(names[start : start + _NAMES_A_QUERY])
 

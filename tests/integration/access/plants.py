@@ -24,19 +24,22 @@ from maintenance.choices import (
     Verdict,
     WorkOrderType,
 )
-from maintenance.flow import schedule
+from maintenance.flow import ingest, schedule
+from maintenance.instants import to_us
 from maintenance.models import (
     Alert,
     ApiToken,
     Asset,
     AuditEntry,
     DatasetVersion,
+    DeadLetter,
     Downtime,
     DriftReport,
     Forecast,
     FunctionalLocation,
     Import,
     Label,
+    Listener,
     ModelVersion,
     Operation,
     RejectedRow,
@@ -44,7 +47,10 @@ from maintenance.models import (
     Schedule,
     Serving,
     Technician,
+    TopicPoint,
+    TopicTemplate,
     TrainingRun,
+    UnknownTopic,
     User,
     WorkOrder,
     WorkReport,
@@ -130,9 +136,21 @@ def _complete(code: str, now: dt.datetime) -> Plant:
         last_seen_at=now,
         recorded_at=now,
     )
+    _publish(plant)
     _photograph(plant)
     _learn(plant)
     return plant
+
+
+def _publish(plant: Plant) -> None:
+    """What MQTT leaves behind: a listener, how topics are read, and what could not be."""
+    site, now = plant.site, plant.now
+    point = plant.asset("P-1").points.earliest("pk")
+    TopicTemplate.objects.create(site=site, template="plant/{asset}", recorded_at=now)
+    TopicPoint.objects.create(site=site, topic="one/topic", point=point, recorded_at=now)
+    listener = ingest.listener_of(site, f"vigia-{site.code}")
+    message = ingest.Message("nowhere", b'{"secret": 1}', to_us(now))
+    ingest.take_messages(listener=listener, messages=[message], now=now)
 
 
 def _learn(plant: Plant) -> None:
@@ -224,9 +242,15 @@ def _mark(plant: Plant) -> None:
         asset.save()
     Technician.objects.filter(site=plant.site).update(name=f"Somebody {MARK}")
     WorkOrder.objects.filter(site=plant.site).update(title=MARK, note=MARK)
-    Import.objects.filter(site=plant.site).update(file_name=f"upload-{MARK}.csv")
+    uploads = Import.objects.filter(site=plant.site, door=ImportDoor.UPLOAD)
+    uploads.update(file_name=f"upload-{MARK}.csv")
+    Import.objects.filter(site=plant.site, door=ImportDoor.MQTT).update(file_name=MARK)
     RejectedRow.objects.filter(site=plant.site).update(raw=MARK, reason=MARK)
     FunctionalLocation.objects.filter(site=plant.site).update(name=MARK)
+    TopicTemplate.objects.filter(site=plant.site).update(template=f"{MARK}/{{asset}}")
+    UnknownTopic.objects.filter(site=plant.site).update(topic=MARK, newest_payload=MARK)
+    DeadLetter.objects.filter(site=plant.site).update(topic=MARK, payload=MARK)
+    Listener.objects.filter(site=plant.site).update(client_id=MARK)
     plant.site.name = MARK
     plant.site.save()
 

@@ -12,7 +12,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django_celery_beat.models import PeriodicTask
 
 from maintenance.choices import Permission
-from maintenance.models import Import, ModelVersion, ReportPhoto
+from maintenance.models import (
+    Import,
+    ModelVersion,
+    ReportPhoto,
+    TopicTemplate,
+    UnknownTopic,
+)
 from tests.plants import Plant
 
 Kwargs = dict[str, Any]
@@ -102,6 +108,14 @@ def _alert(plant: Plant) -> Kwargs:
     return {"pk": plant.site.alerts.get().pk}
 
 
+def _unknown_topic(plant: Plant) -> Kwargs:
+    return {"pk": UnknownTopic.objects.of_site(plant.site).get().pk}
+
+
+def _topic_template(plant: Plant) -> Kwargs:
+    return {"pk": TopicTemplate.objects.of_site(plant.site).get().pk}
+
+
 def _task(_plant: Plant) -> Kwargs:
     return {"pk": PeriodicTask.objects.earliest("pk").pk}
 
@@ -139,6 +153,8 @@ SAMPLES: Mapping[str, Callable[[Plant], Kwargs]] = {
     "operation_cancel": _operation,
     "data_import": _import,
     "data_import_errors": _import,
+    "data_topic_point": _unknown_topic,
+    "data_topic_template_remove": _topic_template,
     "data_template": lambda _plant: {"name": "assets"},
     "api:forecasts": lambda plant: {"code": plant.asset("P-1").code},
     "api:import_state": _import,

@@ -3,11 +3,12 @@ import json
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 from pytest_django import Settings
 
 from maintenance import store
-from maintenance.api import readings
+from maintenance.api import readings, tokens, told
 from maintenance.choices import ImportDoor, ImportState, TokenScope
 from maintenance.models import Import, MeasurementPoint, RejectedRow, Site
 from tests.factories import (
@@ -66,6 +67,7 @@ def test_readings_are_stored_and_the_request_is_recorded(
         "accepted": 3,
         "new": 1,
         "duplicate": 2,
+        "refused": 0,
         "errors": [],
         "import_id": batch.pk,
     }
@@ -213,7 +215,7 @@ def test_a_broken_packing_is_refused(token: None, packed: bytes) -> None:
 
 
 def test_too_many_bytes_are_refused(token: None, settings: Settings) -> None:
-    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+    settings.MAX_READINGS_BYTES = 100
     answer = post(b" " * 101)
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
 
@@ -222,7 +224,7 @@ def test_too_many_bytes_are_refused(token: None, settings: Settings) -> None:
 def test_too_many_rows_are_refused(
     token: None, monkeypatch: pytest.MonkeyPatch, value: object
 ) -> None:
-    monkeypatch.setattr(readings, "MOST_ROWS", 2)
+    monkeypatch.setattr(told, "MOST_ROWS", 2)
     answer = post(rows({}, {}, {"value": value}))
     assert (answer.status_code, answer.json()["code"]) == (413, "too_many_rows")
 
@@ -235,5 +237,238 @@ def test_other_types_and_packings_are_refused(token: None) -> None:
     assert post(rows({}), **{"content-encoding": "br"}).json()["code"] == "wrong_encoding"
 
 
-def test_only_post_is_answered(token: None) -> None:
-    assert Client().get(URL).status_code == 405
+def test_other_methods_are_not_answered(token: None) -> None:
+    assert Client().delete(URL).status_code == 405
+
+
+COLUMNS = {
+    "times": "epoch_ms",
+    "columns": [
+        {
+            "asset": "P-1",
+            "at": [1767225600000, 1767225660000, 1767225720000],
+            "values": {"vibration": [1.5, None, 2.5], "pressure": [6.0, 6.1, 6.2]},
+        },
+        {"asset": "P-2", "at": [1767225600000], "values": {"vibration": [9]}},
+    ],
+}
+
+
+@pytest.fixture
+def plant(point: MeasurementPoint) -> MeasurementPoint:
+    """Two assets, one of them with two points; the last of them."""
+    MeasurementPointFactory.create(asset=point.asset, code="pressure")
+    second = AssetFactory.create(site=point.asset.site, code="P-2")
+    return MeasurementPointFactory.create(asset=second, code="vibration")
+
+
+def test_columns_are_stored_and_a_null_is_no_reading(
+    token: None, point: MeasurementPoint, plant: MeasurementPoint
+) -> None:
+    answer = post(COLUMNS).json()
+    assert (answer["received"], answer["new"], answer["errors"]) == (6, 6, [])
+    assert (stored(point), stored(plant)) == ([1.5, 2.5], [9.0])
+
+
+def test_rows_and_columns_say_the_same(
+    token: None, point: MeasurementPoint, plant: MeasurementPoint
+) -> None:
+    post(COLUMNS)
+    again = post(rows({}, {"at": "2026-01-01T00:02:00Z", "value": 2.5}))
+    assert (again.json()["new"], again.json()["duplicate"]) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("block", "errors"),
+    [
+        ({"asset": "P-9"}, [(1, "asset", "unknown"), (2, "asset", "unknown")]),
+        (
+            {"values": {"vibratoin": [1, 2]}},
+            [(1, "point", "nearest known: vibration"), (2, "point", "nearest known: vibration")],
+        ),
+        ({"values": {"vibration": [1, "high"]}}, [(2, "values.vibration", "is not a number")]),
+        ({"values": {"vibration": [1, float("nan")]}}, [(2, "values.vibration", "not a finite")]),
+        ({"values": {"vibration": [10**400, 1]}}, [(1, "values.vibration", "not a finite")]),
+        ({"at": [1767225600000, 1e30]}, [(2, "at", "out of range")]),
+        ({"at": [1767225600000, True]}, [(2, "at", "true is not a number")]),
+        ({"at": ["2026-01-01T00:00:00Z", 1767225600000]}, [(1, "at", "is not a number")]),
+        ({"at": [1767225600000, 4102444800000]}, [(2, "at", "in the future")]),
+    ],
+)
+def test_a_bad_value_of_a_column_is_refused_by_its_instant_and_point(
+    token: None,
+    point: MeasurementPoint,
+    block: dict[str, Any],
+    errors: list[tuple[int, str, str]],
+) -> None:
+    whole = {
+        "asset": "P-1",
+        "at": [1767225600000, 1767225660000],
+        "values": {"vibration": [1, 2]},
+        **block,
+    }
+    answer = post({"times": "epoch_ms", "columns": [whole]}).json()
+    assert answer["refused"] == len(errors)
+    assert answer["accepted"] == 2 - len(errors)
+    for told_error, (row, field, reason) in zip(answer["errors"], errors, strict=True):
+        assert (told_error["row"], told_error["field"]) == (row, field)
+        assert reason in told_error["reason"]
+
+
+def test_instants_of_further_blocks_are_counted_on(
+    token: None, point: MeasurementPoint, plant: MeasurementPoint
+) -> None:
+    later = {"asset": "P-2", "at": [1767225660000], "values": {"vibration": ["x"]}}
+    answer = post({**COLUMNS, "columns": [*COLUMNS["columns"], later]}).json()
+    assert (answer["new"], answer["refused"], answer["errors"][0]["row"]) == (6, 1, 5)
+
+
+def test_a_refused_value_is_kept_so_that_it_can_be_sent_again(
+    token: None, point: MeasurementPoint
+) -> None:
+    block = {"asset": "P-1", "at": ["2026-01-01T00:00:00Z"], "values": {"vibratoin": [1.5]}}
+    post({"columns": [block]})
+    raw = json.loads(RejectedRow.objects.get().raw)
+    assert raw == {**GOOD, "point": "vibratoin"}
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"columns": [{"asset": "P-1", "at": [1], "values": {"vibration": [1, 2]}}]}, "2 values"),
+        ({"columns": [{"asset": "P-1", "at": 1, "values": {}}]}, "Send"),
+        ({"columns": [{"asset": "P-1", "at": [], "values": []}]}, "Send"),
+        ({"columns": {}}, "Send"),
+        ({"columns": [], "readings": []}, "Send"),
+        ({"times": "unix", "readings": []}, "epoch_ms"),
+        ({"times": [], "readings": []}, "epoch_ms"),
+    ],
+)
+def test_a_body_of_another_shape_is_refused_whole(
+    token: None, point: MeasurementPoint, body: dict[str, Any], words: str
+) -> None:
+    answer = post(body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed")
+    assert words in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [
+        ("2026-03-29T02:30:00Z", ""),
+        ("2026-03-29 02:30:00.123456789+01:00", ""),
+        ("2026-03-29T02:30-0330", ""),
+        ("2026-03-29T02:30:00", "no offset"),
+        ("2026-10-25T02:30:00", "no offset"),
+        ("2026-03-29", "no offset"),
+        ("29/03/2026 02:30", "not a date and time"),
+        ("03/29/2026 02:30 PM", "not a date and time"),
+        ("29.03.2026 02:30", "not a date and time"),
+        ("20260329T023000Z", "not a date and time"),
+        ("2026-W13-7T02:30:00Z", "not a date and time"),
+        ("2026-088T02:30:00Z", "not a date and time"),
+        ("Sun, 29 Mar 2026 02:30:00 GMT", "not a date and time"),
+        ("1774751400000", "not a date and time"),
+        ("2026-02-30T00:00:00Z", "no date of the calendar"),
+        ("2026-03-29T25:00:00Z", "no date of the calendar"),
+    ],
+)
+def test_an_instant_is_written_in_one_way_or_refused_with_its_reason(
+    token: None, point: MeasurementPoint, at: str, refused: str
+) -> None:
+    answer = post(rows({}, {"at": at})).json()
+    assert answer["accepted"] == (1 if refused else 2)
+    assert [refused in error["reason"] for error in answer["errors"]] == ([True] if refused else [])
+
+
+def test_the_hour_that_comes_twice_is_two_hours(token: None, point: MeasurementPoint) -> None:
+    ambiguous = "2025-10-26T02:30:00"
+    sent = rows({"at": f"{ambiguous}+02:00"}, {"at": f"{ambiguous}+01:00", "value": 2})
+    assert post(sent).json()["new"] == 2
+    assert stored(point) == [1.5, 2.0]
+
+
+def test_a_token_for_some_points_writes_those_alone(
+    site: Site, point: MeasurementPoint, plant: MeasurementPoint
+) -> None:
+    ApiTokenFactory.create(site=site).points.add(point)
+    answer = post(rows({}, {"asset": "P-2"}, {"asset": "P-9"})).json()
+    assert (answer["new"], answer["refused"]) == (1, 2)
+    assert answer["errors"][0] == {
+        "row": 2,
+        "field": "point",
+        "reason": "the token may not write this measurement point",
+    }
+    assert (stored(point), stored(plant)) == ([1.5], [])
+
+
+def test_a_token_with_too_many_requests_in_work_is_told_to_wait(
+    site: Site, point: MeasurementPoint, settings: Settings
+) -> None:
+    settings.TOKEN_REQUESTS_AT_ONCE = 1
+    token = ApiTokenFactory.create(site=site)
+    ApiTokenFactory.create(site=site, secret="vg_of_another")
+    with tokens.one_more(token):
+        answer = post(rows({}))
+        assert post(rows({}), secret="vg_of_another").status_code == 200
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
+    assert answer["Retry-After"] == "1"
+    assert post(rows({})).status_code == 200
+
+
+def broken(code: str) -> OperationalError:
+    """As a driver tells it: PostgreSQL by a code, SQLite by a name."""
+    error = OperationalError("the database says so")
+    cause = Exception()
+    setattr(cause, "sqlite_errorname" if code.startswith("SQLITE") else "sqlstate", code)
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (broken("53100"), "disk_full"),
+        (broken("SQLITE_FULL"), "disk_full"),
+        (broken("SQLITE_BUSY"), "database_busy"),
+        (broken("40P01"), "database_busy"),
+        (broken("57P01"), "database_away"),
+        (InterfaceError("connection already closed"), "database_away"),
+    ],
+)
+def test_while_the_database_cannot_store_a_request_is_told_when_to_come_again(
+    token: None,
+    point: MeasurementPoint,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    code: str,
+) -> None:
+    def fail(*_given: Any, **_named: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(store, "append", fail)
+    answer = post(rows({}))
+    assert (answer.status_code, answer.json()["code"]) == (503, code)
+    assert int(answer["Retry-After"]) > 0
+    assert not Import.objects.exists()
+
+
+def test_a_body_in_chunks_is_asked_for_its_length(token: None) -> None:
+    answer = post(rows({}), **{"transfer-encoding": "chunked"})
+    assert (answer.status_code, answer.json()["code"]) == (411, "no_length")
+
+
+def test_an_answer_names_so_many_refused_rows_and_counts_all(
+    token: None, point: MeasurementPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readings, "MOST_ERRORS", 2)
+    answer = post(rows({}, *[{"point": "x"}] * 3)).json()
+    assert (answer["refused"], len(answer["errors"])) == (3, 2)
+    assert RejectedRow.objects.count() == 3
+
+
+def test_a_whole_number_of_very_many_digits_is_refused_by_name(
+    token: None, point: MeasurementPoint
+) -> None:
+    body = json.dumps(rows({}, {"value": 7})).replace("7}", "9" * 10_000 + "}").encode()
+    assert post(body).json()["errors"][0]["reason"] == "is not a finite number"

@@ -5,7 +5,7 @@ from django.test import Client
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
-from maintenance.api import describe, readings
+from maintenance.api import describe, readings, told
 from maintenance.choices import ImportDoor, TokenScope
 from maintenance.flow import ingest
 from maintenance.models import Site
@@ -80,6 +80,18 @@ def test_an_import_tells_what_became_of_it(site: Site) -> None:
     answer = get(f"/imports/{batch.pk}").json()
     assert (answer["state"], answer["new"], answer["refused"]) == ("done", 1, 1)
     assert answer["errors"] == [{"row": 2, "field": "code", "reason": "is missing"}]
+    assert (answer["errors_kept"], answer["progress"], answer["dead_lettered"]) == (1, None, 0)
+
+
+def test_refused_rows_of_an_import_come_page_by_page(site: Site) -> None:
+    rows = [{"code": ""}] * 5
+    outcome = ingest.take_rows(site=site, table="parts", rows=rows, source="t", now=NOW)
+    batch = ingest.take_whole(
+        site=site, door=ImportDoor.UPLOAD, table="parts", outcome=outcome, now=NOW
+    )
+    answer = get(f"/imports/{batch.pk}?limit=2&offset=2").json()
+    assert [error["row"] for error in answer["errors"]] == [3, 4]
+    assert answer["errors_kept"] == 5
 
 
 @pytest.mark.parametrize("path", ["/assets", "/assets/x/forecasts", "/work-orders", "/schedule"])
@@ -130,25 +142,29 @@ def test_every_route_carries_a_mark() -> None:
 
 def test_the_description_of_the_readings_is_what_the_view_takes_and_answers() -> None:
     schema = described()
-    told = schema["paths"]["/api/v1/readings"]["post"]
+    sent = schema["paths"]["/api/v1/readings"]["post"]
     names = schema["components"]["schemas"]
-    assert set(names["Reading"]["required"]) == set(readings.Reading.__struct_fields__)
+    assert set(names["Reading"]["required"]) == set(told.Reading.__struct_fields__)
+    assert set(names["Columns"]["required"]) == set(told.Columns.__struct_fields__)
     assert set(names["Answer"]["required"]) == set(readings.Answer.__struct_fields__)
     ApiTokenFactory.create()
-    example = told["requestBody"]["content"]["application/json"]["example"]
-    answer = Client().post(
-        "/api/v1/readings",
-        example,
-        content_type="application/json",
-        headers={"authorization": f"Bearer {SECRET}"},
-    )
-    assert str(answer.status_code) in told["responses"]
-    assert set(answer.json()) == set(names["Answer"]["properties"])
+    examples = sent["requestBody"]["content"]["application/json"]["examples"]
+    for example in examples.values():
+        answer = Client().post(
+            "/api/v1/readings",
+            example["value"],
+            content_type="application/json",
+            headers={"authorization": f"Bearer {SECRET}"},
+        )
+        assert str(answer.status_code) in sent["responses"]
+        assert set(answer.json()) == set(names["Answer"]["properties"])
 
 
 def test_every_refusal_of_the_readings_is_described() -> None:
-    told = described()["paths"]["/api/v1/readings"]["post"]["responses"]
-    assert set(told) == {"200", "401", "403", "413", "415", "422"}
+    answers = described()["paths"]["/api/v1/readings"]["post"]["responses"]
+    refusals = {"401", "403", "408", "411", "413", "415", "422", "429", "503"}
+    assert set(answers) == {"200", *refusals}
+    assert "Retry-After" in answers["503"]["headers"]
 
 
 def test_the_page_of_the_api_names_every_endpoint(client: Client) -> None:

@@ -270,7 +270,7 @@ def test_an_asset_is_as_fresh_as_its_last_reading(
 ) -> None:
     if hours is not None:
         at = int((NOW - dt.timedelta(hours=hours)).timestamp() * 1_000_000)
-        store.append(np.array([point.pk]), np.array([at]), np.array([1.0]))
+        store.append(np.array([point.pk]), np.array([at]), np.array([1.0]), now=NOW)
     [row] = queries.freshness(site.assets.all(), MeasurementPoint.objects.all(), now=NOW)
     assert row.state == state
     assert bool(row.behind) == (state != "fresh")
@@ -281,7 +281,7 @@ def test_the_most_silent_assets_stand_first_and_a_large_site_is_read_page_by_pag
 ) -> None:
     sending = MeasurementPointFactory.create(asset__site=site, asset__code="A-0")
     now_us = int(timezone.now().timestamp() * 1_000_000)
-    store.append(np.array([sending.pk]), np.array([now_us]), np.array([1.0]))
+    store.append(np.array([sending.pk]), np.array([now_us]), np.array([1.0]), now=timezone.now())
     page = engineer.get("/data/").content.decode()
     assert page.index(">P-1<") < page.index(">A-0<")
     monkeypatch.setattr(queries, "MOST_POINTS", 1)

@@ -185,4 +185,4 @@ def a_point(asset: Asset, code: str = "vibration", **fields: Any) -> Measurement
 def readings(point: MeasurementPoint, at: Sequence[dt.datetime], values: Sequence[float]) -> None:
     at_us = np.array([to_us(instant) for instant in at], dtype=np.int64)
     ids = np.full(len(at), point.pk, dtype=np.int64)
-    store.append(ids, at_us, np.array(values, dtype=np.float64))
+    store.append(ids, at_us, np.array(values, dtype=np.float64), now=NOW)

@@ -10,7 +10,7 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
-OURS = ("migrate", "web", "worker", "beat")
+OURS = ("migrate", "web", "worker", "beat", "mqtt")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -21,7 +21,7 @@ def test_each_process_runs_in_production_on_postgresql_and_rabbitmq(name: str) -
     assert environment["CELERY_BROKER_URL"].startswith("amqp://")
 
 
-@pytest.mark.parametrize("name", ["web", "worker", "beat"])
+@pytest.mark.parametrize("name", ["web", "worker", "beat", "mqtt"])
 def test_each_script_a_container_runs_is_there_and_may_be_run(name: str) -> None:
     [script] = COMPOSE["services"][name]["command"]
     assert os.access(ROOT / script, os.X_OK)
@@ -30,6 +30,10 @@ def test_each_script_a_container_runs_is_there_and_may_be_run(name: str) -> None
 def test_one_process_alone_keeps_the_timetable() -> None:
     assert COMPOSE["services"]["worker"]["environment"]["VIGIA_BEAT"] == "0"
     assert COMPOSE["services"]["beat"]["command"] == ["deploy/beat.sh"]
+
+
+def test_the_listener_runs_only_where_it_is_asked_for() -> None:
+    assert COMPOSE["services"]["mqtt"]["profiles"] == ["mqtt"]
 
 
 def test_every_secret_must_be_given_and_none_is_written_down() -> None:
