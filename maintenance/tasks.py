@@ -27,6 +27,7 @@ from maintenance.flow import (
     keep,
     label,
     monitor,
+    quality,
     retrain,
     schedule,
 )
@@ -241,7 +242,18 @@ def _upload(run: Run) -> None:
     uploads.take(**run.arguments, report=run.report, fence=fence, now=run.clock())
 
 
+def _quality(run: Run) -> None:
+    """Before anything reads readings to learn or to foretell: what is flagged is left out."""
+    run.once(
+        "quality",
+        lambda fence: quality.check_readings(
+            site=_site(run), as_of=_as_of(run), now=run.clock(), fence=fence
+        ),
+    )
+
+
 def _train(run: Run) -> None:
+    _quality(run)
     run.once(
         "train",
         lambda fence: retrain.train(
@@ -260,6 +272,7 @@ def _forecast(run: Run) -> None:
     site, as_of, now = _site(run), _as_of(run), run.clock()
     instants = [as_of - dt.timedelta(days=days) for days in run.arguments.get("replay_days", [])]
     instants.append(as_of)
+    _quality(run)
     run.report(0, 3, "features")
     run.once(
         "featurize",
@@ -278,6 +291,7 @@ def _forecast(run: Run) -> None:
 def _watch(run: Run) -> None:
     """What it finds may want new models: then their training is asked for, never done here."""
     site, as_of, now = _site(run), _as_of(run), run.clock()
+    _quality(run)
     run.once("label", lambda fence: label.mature(site=site, as_of=as_of, now=now, fence=fence))
     run.report(1, 2, "labels")
     run.once("watch", lambda fence: monitor.watch(site=site, as_of=as_of, now=now, fence=fence))

@@ -9,6 +9,7 @@ exist for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,8 @@ def build_features(history: AssetHistory, origins_us: Instants, feature_set: Fea
     """One row per origin, one column per name of ``feature_set``: float32[k, p], NaN = missing.
 
     ``origins_us`` int64[k] in any order. A reading, event or renewal stamped at the origin
-    itself is known to it. A last value older than the longest window counts as missing.
+    itself is known to it. A last value older than the longest window counts as missing. Readings
+    that the history doubts are left out of the origins at which that is known.
 
     >>> import numpy as np
     >>> from predictors.schema import DAY_US, AssetHistory, FeatureSet, Series
@@ -43,6 +45,25 @@ def build_features(history: AssetHistory, origins_us: Instants, feature_set: Fea
     [[2.0, 0.0, 1.5, 1.0, 1.0], [6.0, 0.0, 4.0, 2.0, 2.0]]
     """
     origins_us = np.ascontiguousarray(origins_us, dtype=np.int64)
+    doubts = {key: history.doubts[key] for key in feature_set.quantities if key in history.doubts}
+    if not doubts:
+        return _rows(history, origins_us, feature_set)
+    rows = np.empty((origins_us.size, len(feature_set.names)), dtype=np.float32)
+    known_us = np.unique(np.concatenate([each.known_us for each in doubts.values()]))
+    knowing = np.searchsorted(known_us, origins_us, side="right")
+    for told in np.unique(knowing):
+        members = np.flatnonzero(knowing == told)
+        believed = {
+            key: doubts[key].believed(series, int(origins_us[members[0]]))
+            for key, series in history.readings.items()
+            if key in doubts
+        }
+        sound = replace(history, readings={**history.readings, **believed})
+        rows[members] = _rows(sound, origins_us[members], feature_set)
+    return rows
+
+
+def _rows(history: AssetHistory, origins_us: Instants, feature_set: FeatureSet) -> Rows:
     columns: Columns = {}
     for quantity in feature_set.quantities:
         columns |= _last_columns(history, quantity, origins_us, feature_set)

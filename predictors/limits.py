@@ -29,7 +29,7 @@ SAMPLES_ALIKE = 8
 TIMES_THE_USUAL = 1.5
 TIMES_THE_USUAL_FLAT = 2.0
 TIMES_THE_USUAL_SPIKE = 1.25
-MOST_REST_VALUES = 16
+MOST_REST_VALUES = 2
 TIMES_THE_NOISE = 8.0
 TIMES_THE_SPAN = 4.0
 MOSTLY = 0.9
@@ -196,9 +196,7 @@ def runs_alike(values: Floats) -> tuple[Instants, Instants]:
     return np.concatenate([[0], changes]), np.concatenate([changes - 1, [len(values) - 1]])
 
 
-def _flat(
-    at_us: Instants, values: Floats, sampling_us: int, standing: Spans
-) -> Limits:
+def _flat(at_us: Instants, values: Floats, sampling_us: int, standing: Spans) -> Limits:
     often = max(3, math.ceil((at_us[-1] - at_us[0]) / (2 * WEEK_US)))
     first, last = runs_alike(values)
     lasted = at_us[last] - at_us[first] - _stood(at_us[first], at_us[last], standing)
@@ -214,19 +212,23 @@ def _flat(
     if held_us > MOSTLY * whole_us or lasted[long & ~rests].sum() > SELDOM * whole_us:
         return Limits()  # a set point, or a state: to hold its value is its nature
     return Limits(
-        flat_after_us=round(max(least_us, TIMES_THE_USUAL_FLAT * _usual(ends_us[~rests], lasted[~rests]))),
-        rest_after_us=round(max(least_us, TIMES_THE_USUAL_FLAT * _usual(ends_us[rests], lasted[rests]))),
+        flat_after_us=round(
+            max(least_us, TIMES_THE_USUAL_FLAT * _usual(ends_us[~rests], lasted[~rests]))
+        ),
+        rest_after_us=round(
+            max(least_us, TIMES_THE_USUAL_FLAT * _usual(ends_us[rests], lasted[rests]))
+        ),
         rest_values=tuple(rest.tolist()),
     )
 
 
 def _usual(at_us: Instants, figures: npt.NDArray[Any]) -> float:
-    """The largest figure of an ordinary week: of ten weeks, three have one as large or larger."""
+    """The largest figure of an ordinary week: in half of the weeks there is one as large."""
     if not len(figures):
         return 0.0
     week = (at_us - at_us[0]) * max(LEAST_WEEKS / (at_us[-1] - at_us[0] + 1), 1 / WEEK_US)
     starts = np.flatnonzero(np.diff(np.floor(week), prepend=-1))
-    return float(np.quantile(np.maximum.reduceat(figures, starts), 0.7, method="lower"))
+    return float(np.quantile(np.maximum.reduceat(figures, starts), 0.5, method="lower"))
 
 
 def stood_us(start_us: int, end_us: int, standing: Spans) -> int:

@@ -38,6 +38,7 @@ class Kind(StrEnum):
 MOST_STRETCHES = 200
 LEAST_IN_UNIT = 6
 STRANGE_IN_UNIT = 0.1
+ROUNDED = 1e-4
 AHEAD_US = 300 * SECOND_US
 BEHIND_US = 3600 * SECOND_US
 LONG_PAST_US = 30 * DAY_US
@@ -142,13 +143,12 @@ def _long_before(at_us: Instants, known_us: Instants) -> bool:
     return int(at_us.max()) < int(known_us[0]) - LONG_PAST_US
 
 
-def stretches(
+def _stretches(
     kind: Kind,
     at_us: Instants,
     flagged: Mask,
     *,
-    details: Mapping[str, Any] | None = None,
-    known_us: int | None = None,
+    details: Mapping[str, Any],
 ) -> list[Stretch]:
     """Flagged readings as stretches without a sound reading inside.
 
@@ -171,10 +171,34 @@ def stretches(
             start_us=int(at_us[first]),
             end_us=int(at_us[last]),
             readings=int(flagged[first : last + 1].sum()),
-            known_us=int(at_us[first]) if known_us is None else known_us,
-            details=details or {},
+            known_us=int(at_us[first]),
+            details=details,
         )
         for first, last in zip(firsts.tolist(), lasts.tolist(), strict=True)
+    ]
+
+
+def gathered(
+    kind: Kind, at_us: Instants, *, within_us: int, known_us: int, details: Mapping[str, Any]
+) -> list[Stretch]:
+    """Flagged instants, rising, as stretches: those no further apart than that are one.
+
+    >>> found = gathered(Kind.CONFLICT, np.array([1, 2, 9]), within_us=3, known_us=9, details={})
+    >>> [(each.start_us, each.end_us, each.readings) for each in found]
+    [(1, 2, 2), (9, 9, 1)]
+    """
+    if not len(at_us):
+        return []
+    apart = np.diff(at_us)
+    if len(apart) >= MOST_STRETCHES:
+        place = len(apart) - MOST_STRETCHES
+        within_us = max(within_us, int(np.partition(apart, place)[place]))
+    cuts = np.flatnonzero(apart > within_us)
+    firsts = np.concatenate([[0], cuts + 1]).tolist()
+    lasts = np.concatenate([cuts, [len(at_us) - 1]]).tolist()
+    return [
+        Stretch(kind, int(at_us[i]), int(at_us[j]), j - i + 1, known_us, details)
+        for i, j in zip(firsts, lasts, strict=True)
     ]
 
 
@@ -186,7 +210,7 @@ def _out_of_range(
     beyond = sound & ((values < low) | (values > high))
     sound &= ~beyond
     details = {"low": limits.low, "high": limits.high}
-    yield from stretches(Kind.OUT_OF_RANGE, at_us, beyond, details=details)
+    yield from _stretches(Kind.OUT_OF_RANGE, at_us, beyond, details=details)
 
 
 def _spikes(at_us: Instants, values: Floats, limits: Limits, sound: Mask) -> Iterator[Stretch]:
@@ -304,7 +328,7 @@ def _said_in(
         for first, last in _joined(odd, fits):
             # A sensor that broke, unlike one that changed its unit, says the same all the time.
             alive = np.ptp(meant[first : last + 1]) > STRANGE_IN_UNIT * (limits.usual_spread or 0.0)
-            reach = 2 * step if alive else STRANGE_IN_UNIT * step
+            reach = 2 * step if alive else ROUNDED * abs(values[first - 1])
             jumps = first > 0 and abs(meant[first] - values[first - 1]) <= reach
             goes_on = first == 0 and ongoing == conversion.other
             if jumps or goes_on:

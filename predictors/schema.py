@@ -80,6 +80,35 @@ class Series:
 
 
 @dataclass(frozen=True, eq=False)
+class Doubts:
+    """Stretches of a series not to be believed, ends included, each from ``known_us`` on.
+
+    An origin before ``known_us`` sees the readings, as a forecast made then did.
+
+    >>> import numpy as np
+    >>> load = Series(np.arange(4), np.array([1.0, 9.0, 9.0, 1.0]))
+    >>> doubts = Doubts(np.array([1]), np.array([2]), np.array([3]))
+    >>> [doubts.believed(load, origin).values.size for origin in (2, 3)]
+    [4, 2]
+    """
+
+    from_us: Instants
+    until_us: Instants
+    known_us: Instants
+
+    def believed(self, series: Series, origin_us: int) -> Series:
+        """The series without what an origin knows to be wrong."""
+        known = self.known_us <= origin_us
+        firsts = np.searchsorted(series.at_us, self.from_us[known])
+        ends = np.searchsorted(series.at_us, self.until_us[known], side="right")
+        edges = np.zeros(series.at_us.size + 1, dtype=np.int64)
+        np.add.at(edges, firsts, 1)
+        np.add.at(edges, ends, -1)
+        sound = np.cumsum(edges[:-1]) == 0
+        return series if sound.all() else Series(series.at_us[sound], series.values[sound])
+
+
+@dataclass(frozen=True, eq=False)
 class AssetHistory:
     """All that is known of one asset, as a forecast may use it.
 
@@ -88,6 +117,7 @@ class AssetHistory:
     commissioning or installation); ``failures`` by mode. A failure repaired without a recorded
     renewal counts as renewed. Failures are recorded within
     ``[observed_from_us, observed_until_us]``; ``observed_from_us`` defaults to commissioning.
+    ``doubts`` by quantity: readings that features leave out once they are known to be wrong.
     Raises `HistoryError` naming the asset and the field.
 
     >>> pump = AssetHistory("P-1", "pump", commissioned_us=0, observed_until_us=10 * DAY_US,
@@ -106,6 +136,7 @@ class AssetHistory:
     failures: Mapping[str, Instants] = field(default_factory=dict)
     statics: Mapping[str, float] = field(default_factory=dict)
     observed_from_us: int | None = None
+    doubts: Mapping[str, Doubts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("events", "renewals", "failures"):

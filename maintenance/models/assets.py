@@ -204,6 +204,8 @@ class MeasurementPoint(Fact):
     keep_days = models.PositiveIntegerField(_("keep readings, days"), null=True, blank=True)
     # What the checks of data quality learnt from its history, for thresholds that nobody set.
     learnt_limits = models.JSONField(default=dict, editable=False)
+    # Readings up to then were checked; what comes late for an earlier time sets it back.
+    quality_checked_until = models.DateTimeField(null=True, editable=False)
     # Chosen by the store when the point's first day is sealed; it never changes.
     segment_days = models.PositiveSmallIntegerField(null=True, editable=False)
 

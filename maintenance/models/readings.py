@@ -187,6 +187,9 @@ class QualityInterval(SiteScoped):
     ends_at = models.DateTimeField(_("until"))
     readings = models.PositiveIntegerField(_("readings"), default=0)
     details = models.JSONField(_("figures"), default=dict)
+    # From this instant on the readings themselves gave it away: features of later origins do
+    # without them, whenever the check was run.
+    known_at = models.DateTimeField(_("could be told at"))
     recorded_at = models.DateTimeField(_("recorded at"))
 
     objects = SiteScopedQuerySet["QualityInterval"].as_manager()

@@ -20,8 +20,9 @@ from maintenance.models import (
     Installation,
     MeasurementPoint,
 )
+from maintenance.queries import quality
 from predictors.features import needed_spans_us
-from predictors.schema import AssetHistory, FeatureSet, Instants, Series
+from predictors.schema import AssetHistory, Doubts, FeatureSet, Instants, Series
 
 Times = Mapping[int, Mapping[str, list[int]]]
 Spans = list[tuple[int, int]]
@@ -91,6 +92,7 @@ def _told(
     failures = _failures(assets, as_of=as_of)
     renewals = _renewals(assets, modes, as_of=as_of)
     observed_from_us = _observed_from_us(readings, failures)
+    doubts = _doubts(assets)
     return [
         AssetHistory(
             asset_id=asset.code,
@@ -103,6 +105,7 @@ def _told(
             renewals=_arrays(renewals[asset.pk]),
             failures=_arrays(failures[asset.pk]),
             statics={name: float(value) for name, value in asset.attributes.items()},
+            doubts=doubts[asset.pk],
         )
         for asset in assets
     ]
@@ -136,6 +139,17 @@ def _readings_within(asset: Asset, spans: Spans, *, as_of: dt.datetime) -> dict[
             at_us, values = store.read([point_id], 0, known_us + 1)[point_id]
         if len(at_us):
             found[code] = Series(at_us=at_us, values=values)
+    return found
+
+
+def _doubts(assets: list[Asset]) -> dict[int, dict[str, Doubts]]:
+    """Flagged stretches go with the history: which origin knows of which, the features decide."""
+    found: dict[int, dict[str, Doubts]] = {asset.pk: {} for asset in assets}
+    points = MeasurementPoint.objects.filter(asset__in=assets)
+    by_id = {pk: (asset, code) for pk, asset, code in points.values_list("pk", "asset_id", "code")}
+    for point_id, doubts in quality.doubts(by_id).items():
+        asset_id, code = by_id[point_id]
+        found[asset_id][code] = doubts
     return found
 
 

@@ -203,11 +203,11 @@ def _header(batch: Import) -> str | None:
     if operation is None or "path" not in operation.arguments:
         return None
     path = Path(settings.MEDIA_ROOT) / operation.arguments["path"]
-    spec = mappings.load(batch.mapping).of_table(batch.table)
-    if spec is None or not path.is_file():
+    if path.suffix != ".csv" or not path.is_file():
         return None
     try:
-        return delimited.header_line(path, spec.format)
+        spec = mappings.load(batch.mapping).of_table(batch.table)
+        return None if spec is None else delimited.header_line(path, spec.format)
     except mappings.MappingError:
         return None
 

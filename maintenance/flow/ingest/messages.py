@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 
 from maintenance import store
 from maintenance.choices import ImportDoor, ImportState
+from maintenance.flow.ingest import arrivals
 from maintenance.flow.ingest.columns import text_problem
 from maintenance.flow.ingest.payloads import (
     LARGEST_PAYLOAD,
@@ -212,7 +213,7 @@ def _take(site: Site, messages: Sequence[Message], now: dt.datetime) -> Taken:
 
 
 def _appended(told: _Sorted, now: dt.datetime) -> store.Appended:
-    return store.append(
+    return arrivals.append(
         np.array(told.point_ids, np.int64),
         np.array(told.at_us, np.int64),
         np.array(told.values, np.float64),

@@ -11,7 +11,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from maintenance import store
+from maintenance.flow.ingest import arrivals
 from maintenance.flow.ingest.columns import (
     PLAIN,
     Floats,
@@ -164,7 +164,7 @@ def _stored(
     received: int,
     errors: list[RowError],
 ) -> Outcome:
-    appended = store.append(ids, at_us, values, now=now)
+    appended = arrivals.append(ids, at_us, values, now=now)
     return Outcome(
         received=received,
         new=appended.new,

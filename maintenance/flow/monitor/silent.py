@@ -14,6 +14,7 @@ from maintenance.choices import AlertKind
 from maintenance.flow.monitor.findings import Finding
 from maintenance.instants import from_us
 from maintenance.models import Asset, Downtime, MeasurementPoint, Site
+from maintenance.queries import quality
 
 LEAST_SILENCE = dt.timedelta(days=1)
 USUAL_SAMPLING = dt.timedelta(days=1)
@@ -53,6 +54,12 @@ def _speaking(site: Site, *, as_of: dt.datetime) -> list[MeasurementPoint]:
 
 
 def _patience(point: MeasurementPoint) -> dt.timedelta:
+    """What somebody set for the point; else at least a day, and what is usual for it."""
+    if point.stale_after_seconds is not None:
+        return dt.timedelta(seconds=point.stale_after_seconds)
+    learnt_us = quality.limits_of(point).stale_after_us
+    if learnt_us is not None:
+        return max(LEAST_SILENCE, dt.timedelta(microseconds=learnt_us))
     sampling = USUAL_SAMPLING
     if point.sampling_seconds:
         sampling = dt.timedelta(seconds=point.sampling_seconds)

@@ -253,6 +253,21 @@ def test_refused_rows_can_be_downloaded(points: Any) -> None:
     assert lines[1].endswith('"P-1,vibration,yesterday,1"')
 
 
+@pytest.mark.parametrize("kind", ["csv", "ndjson"])
+def test_the_page_of_an_upload_gives_its_refused_rows(
+    admin_client: Client, points: Any, kind: str
+) -> None:
+    frame = pd.DataFrame(
+        {"asset": ["P-1"], "point": "heat", "at": pd.to_datetime(["2026-01-01T00:00Z"]), "value": 1.5}
+    )
+    done = taken(_written(frame, kind), kind="text/plain", format=kind)
+    page = admin_client.get(f"/data/imports/{done['id']}/")
+    assert page.status_code == 200
+    assert "heat" in page.content.decode()
+    retry = admin_client.get(f"/data/imports/{done['id']}/errors.csv?as=retry")
+    assert retry.status_code == (200 if kind == "csv" else 404)
+
+
 def test_a_line_of_any_length_costs_little_memory_and_no_other_line(
     points: Any, monkeypatch: Any
 ) -> None:

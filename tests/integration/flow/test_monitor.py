@@ -80,7 +80,8 @@ def speak(made: Plant, code: str, point: str, values, *, until: dt.datetime = MO
     at = [to_us(until - 12 * dt.timedelta(hours=1) - n * DAY) for n in range(len(values))]
     pk = made.asset(code).points.get(code=point).pk
     ids = np.full(len(values), pk, dtype=np.int64)
-    append(ids, np.array(at[::-1], dtype=np.int64), np.asarray(values, dtype=np.float64))
+    instants = np.array(at[::-1], dtype=np.int64)
+    append(ids, instants, np.asarray(values, dtype=np.float64), now=until)
 
 
 def champion(made: Plant, *, learnt: np.ndarray | None = None) -> ModelVersion:
