@@ -133,7 +133,9 @@ def _levels(at_us: Instants, values: Floats, rest_values: Sequence[float]) -> Li
     at_work = values[~np.isin(values, rest_values)] if rest_values else values
     if len(at_work) < LEAST_READINGS:
         at_work = values
-    tenth, middle, ninetieth = np.quantile(at_work, [0.1, 0.5, 0.9]).tolist()
+    tenth, quarter, middle, three_quarters, ninetieth = np.quantile(
+        at_work, [0.1, 0.25, 0.5, 0.75, 0.9]
+    ).tolist()
     lowest, highest = np.quantile(values, [0.02, 0.98]).tolist()
     reach = TIMES_THE_SPAN * max(highest - lowest, abs(middle))
     plausible = Limits(low=lowest - reach, high=highest + reach) if reach else Limits()
@@ -150,12 +152,17 @@ def _levels(at_us: Instants, values: Floats, rest_values: Sequence[float]) -> Li
     return replace(
         plausible,
         spike=spike,
-        # Of what is always positive, a change by a factor shows in the ratio.
-        usual_low=max(tenth - body, tenth * tenth / ninetieth) if tenth > 0 else tenth - body,
-        usual_high=ninetieth + body,
+        usual_low=_usual_low(quarter, three_quarters),
+        usual_high=three_quarters + 2 * (three_quarters - quarter),
         usual_step=max(_usual(at_us[1:], steps), 3 * scatter),
         usual_spread=spread(at_work),
     )
+
+
+def _usual_low(quarter: float, three_quarters: float) -> float:
+    """As far below the middle half as its height, twice; of what is positive, as its ratio."""
+    low = quarter - 2 * (three_quarters - quarter)
+    return max(low, quarter * (quarter / three_quarters) ** 2) if quarter > 0 else low
 
 
 def outstanding(values: Floats, widest: int = 3) -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -197,7 +204,7 @@ def runs_alike(values: Floats) -> tuple[Instants, Instants]:
 
 
 def _flat(at_us: Instants, values: Floats, sampling_us: int, standing: Spans) -> Limits:
-    often = max(3, math.ceil((at_us[-1] - at_us[0]) / (2 * WEEK_US)))
+    often = max(3, math.ceil(len(np.unique(at_us // WEEK_US)) / 2))
     first, last = runs_alike(values)
     lasted = at_us[last] - at_us[first] - _stood(at_us[first], at_us[last], standing)
     least_us, ends_us = SAMPLES_ALIKE * sampling_us, at_us[last]
@@ -208,7 +215,7 @@ def _flat(at_us: Instants, values: Floats, sampling_us: int, standing: Spans) ->
         rests, rest = np.zeros(len(first), np.bool_), held[:0]
     else:
         rests = np.isin(values[first], rest)
-    held_us, whole_us = lasted[long].sum(), max(1, at_us[-1] - at_us[0])
+    held_us, whole_us = lasted[long].sum(), sampling_us * len(values)
     if held_us > MOSTLY * whole_us or lasted[long & ~rests].sum() > SELDOM * whole_us:
         return Limits()  # a set point, or a state: to hold its value is its nature
     return Limits(

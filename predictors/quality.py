@@ -123,8 +123,11 @@ def clock_faults(
     if not 0 < len(past) <= FEW or not len(known_us):
         return ahead
     delay_us = arrived_us - int(past.max())
-    same = behind_us is not None and abs(delay_us - behind_us) <= max(2 * sampling_us, AHEAD_US)
-    if same or _among(past, known_us, sampling_us) or _long_before(past, known_us):
+    if behind_us is not None:
+        patience_us = max(2 * sampling_us, AHEAD_US, behind_us // 20)
+        if abs(delay_us - behind_us) <= patience_us:
+            return ahead | late
+    if _among(past, known_us, sampling_us) or _long_before(past, known_us):
         return ahead | late
     return ahead
 
@@ -289,6 +292,7 @@ def _another_unit(
     if limits.usual_low is None or limits.usual_high is None:
         return
     strange = (values < limits.usual_low) | (values > limits.usual_high)
+    strange &= ~np.isin(values, limits.rest_values)
     if int(strange.sum()) < LEAST_IN_UNIT:
         return
     spans = [
@@ -320,18 +324,21 @@ def _said_in(
     low, high, step = limits.usual_low, limits.usual_high, limits.usual_step
     if low is None or high is None or step is None:
         return
-    meant = conversion.meant(values)
-    fits = (meant >= low) & (meant <= high)
+    meant, wide = conversion.meant(values), high - low
+    fits = (meant >= (low / 3 if low > 0 else low - wide)) & (meant <= high + wide)
+    for rest in limits.rest_values:
+        fits |= np.abs(meant - rest) <= ROUNDED * max(abs(rest), wide)
     begins, ends = _runs(fits | ~strange)
+    until = -LEAST_IN_UNIT if ongoing != conversion.other else 0
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         odd = begin + np.flatnonzero(strange[begin : end + 1])
         for first, last in _joined(odd, fits):
             # A sensor that broke, unlike one that changed its unit, says the same all the time.
             alive = np.ptp(meant[first : last + 1]) > STRANGE_IN_UNIT * (limits.usual_spread or 0.0)
             reach = 2 * step if alive else ROUNDED * abs(values[first - 1])
-            jumps = first > 0 and abs(meant[first] - values[first - 1]) <= reach
-            goes_on = first == 0 and ongoing == conversion.other
-            if jumps or goes_on:
+            goes_on = first - until < LEAST_IN_UNIT
+            if goes_on or (first > 0 and abs(meant[first] - values[first - 1]) <= reach):
+                until = last
                 yield first, last
 
 

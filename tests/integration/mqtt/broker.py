@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -36,9 +38,8 @@ for a in range(4):
     )
     for code in ("vibration", "pressure"):
         MeasurementPoint.objects.create(asset=asset, code=code, name=code, recorded_at=now)
-for text in ("{root}/{asset}", "{root}/{asset}/{point}"):
-    template = text.replace("{root}", ROOT)
-    TopicTemplate.objects.create(site=site, template=template, recorded_at=now)
+for text in ("ROOT/{asset}", "ROOT/{asset}/{point}"):
+    TopicTemplate.objects.create(site=site, template=text, recorded_at=now)
 """
 STATE = """
 import numpy as np
@@ -59,6 +60,16 @@ print(json.dumps({
 """
 
 
+def filled_database(folder: Path) -> Path:
+    installation = Installation(folder)
+    installation.manage("migrate", "--verbosity", "0")
+    installation.python(FILL)
+    path = folder / "vigia.sqlite3"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
 @dataclass
 class Plant:
     """An installation with a site whose machines publish below a root of their own."""
@@ -67,14 +78,21 @@ class Plant:
     url: str
     root: str = field(default_factory=lambda: f"vigia-test-{secrets.token_hex(6)}")
 
-    def fill(self) -> None:
+    def fill(self, filled: Path) -> None:
+        """A copy of a database that was filled once, with topics of its own."""
         self.installation.environment.update(
             VIGIA_MQTT_URL=self.url,
             VIGIA_MQTT_TOPICS=f"{self.root}/#",
             VIGIA_MQTT_CLIENT_ID=f"{self.root}-listener",
         )
-        self.installation.manage("migrate", "--verbosity", "0")
-        self.installation.python(f"ROOT = {self.root!r}\n{FILL}")
+        shutil.copy(filled, self._database)
+        with sqlite3.connect(self._database) as connection:
+            change = "UPDATE maintenance_topictemplate SET template = replace(template, 'ROOT', ?)"
+            connection.execute(change, [self.root])
+
+    @property
+    def _database(self) -> Path:
+        return self.installation.folder / "vigia.sqlite3"
 
     def state(self) -> dict[str, Any]:
         told: dict[str, Any] = self.installation.python(STATE)
@@ -96,7 +114,7 @@ class Plant:
         return (self.installation.folder / "log").exists()
 
     def received(self) -> int:
-        with sqlite3.connect(self.installation.folder / "vigia.sqlite3", timeout=20) as connection:
+        with sqlite3.connect(self._database, timeout=20) as connection:
             query = "SELECT coalesce(sum(received), 0) FROM maintenance_import WHERE door = 'mqtt'"
             return int(connection.execute(query).fetchone()[0])
 

@@ -6,6 +6,7 @@ import datetime as dt
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -39,10 +40,22 @@ class OwnBroker:
         with (self.folder / "mosquitto.log").open("ab") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
+            self._wait()
             yield
         finally:
             process.terminate()
             process.wait(20)
+
+    def _wait(self) -> None:
+        end = time.monotonic() + STARTS_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.secure_port), timeout=2).close()
+            except OSError:
+                assert time.monotonic() < end, (self.folder / "mosquitto.log").read_text()
+                time.sleep(0.05)
+            else:
+                return
 
 
 @pytest.fixture
@@ -91,11 +104,11 @@ def certify(folder: Path) -> None:
 
 
 @pytest.fixture
-def plant(tmp_path: Path, broker: OwnBroker) -> Plant:
+def plant(tmp_path: Path, broker: OwnBroker, filled: Path) -> Plant:
     installation = Installation(tmp_path / "installation")
     installation.folder.mkdir()
     plant = Plant(installation, f"mqtt://127.0.0.1:{broker.port}")
-    plant.fill()
+    plant.fill(filled)
     password = "p%40ss%2Fword%3A%20of%20the%20tests"
     installation.environment["VIGIA_MQTT_URL"] = (
         f"mqtts://vigia:{password}@localhost:{broker.secure_port}"

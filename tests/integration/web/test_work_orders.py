@@ -11,10 +11,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from maintenance.choices import DismissReason, Priority, WorkOrderState, WorkOrderType
+from maintenance.choices import DismissReason, Priority, Role, WorkOrderState, WorkOrderType
 from maintenance.flow import advise
 from maintenance.models import AuditEntry, Membership, User, WorkOrder
 from maintenance.web.csv_download import harmless
+from tests.integration.web.a_plant import a_user
 from tests.integration.web.plant import Plant, small_plant
 
 LIST = "/work-orders/"
@@ -142,6 +143,32 @@ def test_a_draft_tells_where_the_work_stands(planner: Client, drafted: Plant) ->
     html = text(planner, reverse("work_order", args=[place.work_order_id]))
     assert f"?schedule={drafted.schedule.number}" in html
     assert place.technicians.get().name in html
+
+
+def test_dismissed_work_stands_in_no_draft(planner: Client, drafted: Plant) -> None:
+    assert drafted.schedule is not None
+    proposed = WorkOrderState.PROPOSED
+    place = drafted.schedule.assignments.filter(work_order__state=proposed).first()
+    assert place is not None
+    page = reverse("work_order", args=[place.work_order_id])
+    in_draft = f"?schedule={drafted.schedule.number}"
+    assert in_draft in text(planner, page)
+    planner.post(
+        reverse("work_order_dismiss", args=[place.work_order_id]), {"reason": "false_alarm"}
+    )
+    assert in_draft not in text(planner, page)
+
+
+@pytest.mark.parametrize(
+    ("role", "tab", "badge"),
+    [(Role.PLANNER, "Proposed", True), (Role.TECHNICIAN, "Scheduled", False)],
+)
+def test_each_role_begins_with_what_it_may_act_on(
+    plant: Plant, as_user: Callable[[User], Client], role: Role, tab: str, badge: bool
+) -> None:
+    html = text(as_user(a_user("somebody", roles=[(plant.site, role)])), LIST)
+    assert re.search(rf'aria-current="page">{tab}', html)
+    assert ('class="side-count"' in html) is badge
 
 
 def test_accepting_dismissing_and_reopening_leave_a_history(planner: Client, plant: Plant) -> None:
