@@ -27,6 +27,7 @@ FRESHNESS_ORDER = ("silent", "never", "late", "fresh")
 
 @dataclass(frozen=True)
 class PointFreshness:
+    pk: int
     name: str
     code: str
     last_at: dt.datetime | None
@@ -95,7 +96,7 @@ def _of_asset(
 def _of_point(
     point: MeasurementPoint, last_at: dt.datetime | None, now: dt.datetime
 ) -> PointFreshness:
-    return PointFreshness(point.name, point.code, last_at, _state(point, last_at, now))
+    return PointFreshness(point.pk, point.name, point.code, last_at, _state(point, last_at, now))
 
 
 def _state(point: MeasurementPoint, last_at: dt.datetime | None, now: dt.datetime) -> str:

@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from django.utils import formats
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from maintenance.choices import QualityKind
 from maintenance.instants import to_us
 from maintenance.models import MeasurementPoint, QualityInterval
+from maintenance.queries.words import duration_words
 from maintenance.store import Ints
 from predictors.limits import Limits, Spans
 from predictors.schema import Doubts
@@ -77,3 +80,63 @@ def limits_of(point: MeasurementPoint) -> Limits:
         high=point.plausible_max,
         spike=point.largest_step,
     )
+
+
+def limits_shown(point: MeasurementPoint) -> list[tuple[str, str]]:
+    """What the point is judged by, in words; what is not judged says so."""
+    limits = limits_of(point)
+    spans = (
+        (_("Usual sampling"), limits.sampling_us),
+        (_("Stale after"), limits.stale_after_us),
+        (_("Flat line after"), limits.flat_after_us),
+    )
+    values = (
+        (_("Lowest plausible value"), limits.low),
+        (_("Highest plausible value"), limits.high),
+        (_("Spike beyond"), limits.spike),
+    )
+    return [
+        *((name, "—" if us is None else _lasting(us / 1e6)) for name, us in spans),
+        *((name, "—" if value is None else _shown(value)) for name, value in values),
+    ]
+
+
+def reason(interval: QualityInterval) -> str:
+    """Why readings were flagged, with the measure that was applied."""
+    words = {name: _shown(value) for name, value in interval.details.items()}
+    match QualityKind(interval.kind):
+        case QualityKind.STALE:
+            longest = _lasting(interval.details["limit_seconds"])
+            return _("No reading; more than %(longest)s is unusual") % {"longest": longest}
+        case QualityKind.FLAT:
+            words["longest"] = _lasting(interval.details["limit_seconds"])
+            return _("%(value)s all the time; more than %(longest)s is unusual") % words
+        case QualityKind.OUT_OF_RANGE:
+            if interval.details["low"] is None:
+                words["low"] = f"\N{MINUS SIGN}{words['low']}"
+            return _("Beyond the plausible range, %(low)s to %(high)s") % words
+        case QualityKind.SPIKE:
+            return _("Stands out from its neighbours by %(step)s; up to %(limit)s is usual") % words
+        case QualityKind.CONFLICT:
+            return _("Came again as %(value)s or another value; the first one stays") % words
+        case QualityKind.UNIT_MISMATCH:
+            return _("Makes sense if said in %(unit)s") % words
+        case _:
+            return _clock(float(interval.details["offset_seconds"]))
+
+
+def _clock(offset_seconds: float) -> str:
+    by = _lasting(abs(offset_seconds))
+    if offset_seconds > 0:
+        return _("Stamped %(by)s ahead of its arrival") % {"by": by}
+    return _("Stamped %(by)s before it arrived") % {"by": by}
+
+
+def _lasting(seconds: float) -> str:
+    return duration_words(max(1, round(seconds / 60)))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int | float):
+        return formats.number_format(f"{value:.4g}", use_l10n=True)
+    return "\N{INFINITY}" if value is None else str(value)

@@ -19,7 +19,7 @@ from maintenance.choices import Permission
 from maintenance.instants import days_between, to_us
 from maintenance.models import Asset, Site, WorkOrder
 from maintenance.queries import assets as queries
-from maintenance.queries import readings
+from maintenance.queries import quality, readings
 from maintenance.queries.reasons import told
 from maintenance.queries.words import RISK_BANDS
 from maintenance.web.work_order_forms import DismissForm
@@ -91,8 +91,9 @@ def asset_readings(request: SiteRequest, pk: int) -> JsonResponse:
         return JsonResponse({"errors": form.errors.get_json_data()}, status=400)
     newest = queries.newest_reading_at(found) or timezone.now()
     start, end = form.window(newest)
+    points = list(found.points.values_list("pk", flat=True))
     drawn = readings.drawn(
-        list(found.points.values_list("pk", flat=True)),
+        points,
         start_us=to_us(start),
         end_us=to_us(end),
         buckets=form.cleaned_data["width"] or 800,
@@ -103,6 +104,15 @@ def asset_readings(request: SiteRequest, pk: int) -> JsonResponse:
             "marks": [
                 {"at": mark.at.timestamp(), "kind": mark.tone, "label": ""}
                 for mark in queries.marks(found, start=start, end=end)
+            ],
+            "doubts": [
+                {
+                    "point": one.point_id,
+                    "from": one.starts_at.timestamp(),
+                    "until": one.ends_at.timestamp(),
+                    "words": f"{one.get_kind_display()}: {quality.reason(one)}",
+                }
+                for one in quality.shown(points, start=start, end=end)
             ],
             "start": start.timestamp(),
             "end": end.timestamp(),

@@ -15,6 +15,7 @@ vigia.charts = (() => {
       band: named("band"),
       critical: named("critical"),
       good: named("low"),
+      doubt: named("watch-soft"),
       series: [1, 2, 3, 4, 5, 6].map((place) => named(`series-${place}`)),
     };
   }

@@ -2,7 +2,7 @@
 // <section data-sensor-charts="URL" data-time-zone="Europe/Madrid"> holding one
 // <figure data-point="7" data-unit="mm/s"> a measurement point. The URL answers
 //   {points: {"7": {at: [seconds], values: [number|null], last, least, mean, most}},
-//    marks: [{at, kind, label}], start, end}
+//    marks: [{at, kind, label}], doubts: [{point, from, until, words}], start, end}
 // for ?days=N or ?start=…&end=… (seconds) and &width=pixels. Cursors move together.
 (() => {
   const HEIGHT = 120;
@@ -103,6 +103,7 @@
           { stroke: colours.series[place % colours.series.length], width: 1.2, points: { show: false } },
         ],
         hooks: {
+          drawClear: [(plot) => this.shade(plot, figure, colours)],
           draw: [(plot) => this.mark(plot, colours)],
           setCursor: [(plot) => this.read(plot, figure)],
           setSelect: [(plot) => this.zoom(plot)],
@@ -127,6 +128,24 @@
       ];
     }
 
+    doubts(figure) {
+      return (this.answer.doubts ?? []).filter(({ point }) => String(point) === figure.dataset.point);
+    }
+
+    // Readings that should not be believed, behind the line; a moment is as wide as it can be seen.
+    shade(plot, figure, colours) {
+      const { left, top, width, height } = plot.bbox;
+      const pen = plot.ctx;
+      pen.save();
+      pen.fillStyle = colours.doubt;
+      for (const { from, until } of this.doubts(figure)) {
+        const start = Math.max(left, plot.valToPos(from, "x", true) - 1);
+        const end = Math.min(left + width, plot.valToPos(until, "x", true) + 1);
+        if (end > start) pen.fillRect(start, top, end - start, height);
+      }
+      pen.restore();
+    }
+
     mark(plot, colours) {
       const tone = { critical: colours.critical, low: colours.good };
       for (const { at, kind, label } of this.answer.marks) {
@@ -137,10 +156,14 @@
     read(plot, figure) {
       const at = plot.cursor.idx;
       const value = at === null || at === undefined ? null : plot.data[1][at];
-      figure.querySelector("output").textContent =
+      const moment = plot.posToVal(plot.cursor.left, "x");
+      const width = plot.posToVal(4, "x") - plot.posToVal(0, "x");
+      const doubt = this.doubts(figure).find(({ from, until }) => from - width <= moment && moment <= until + width);
+      const said =
         value === null || value === undefined
-          ? ""
-          : `${number(value)} ${figure.dataset.unit} · ${this.clocks.full.format(plot.data[0][at] * 1000)}`;
+          ? []
+          : [`${number(value)} ${figure.dataset.unit}`, this.clocks.full.format(plot.data[0][at] * 1000)];
+      figure.querySelector("output").textContent = [...said, ...(doubt ? [doubt.words] : [])].join(" · ");
     }
 
     zoom(plot) {

@@ -68,6 +68,10 @@ def _asset(plant: Plant) -> Kwargs:
     return {"pk": plant.asset("P-1").pk}
 
 
+def _point(plant: Plant) -> Kwargs:
+    return {"pk": plant.asset("P-1").points.earliest("code").pk}
+
+
 def _work_order(plant: Plant) -> Kwargs:
     return {"pk": plant.site.work_orders.proposed().earliest("number").pk}
 
@@ -153,6 +157,8 @@ SAMPLES: Mapping[str, Callable[[Plant], Kwargs]] = {
     "operation_cancel": _operation,
     "data_import": _import,
     "data_import_errors": _import,
+    "data_point": _point,
+    "data_point_edit": _point,
     "data_topic_point": _unknown_topic,
     "data_topic_template_remove": _topic_template,
     "data_template": lambda _plant: {"name": "assets"},
