@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, JsonResponse
 
 from maintenance.choices import TokenScope
@@ -45,10 +46,13 @@ def token_of(request: HttpRequest, scopes: tuple[TokenScope, ...], now: dt.datet
     if scheme.lower() != "bearer" or not secret.strip():
         raise Problem(401, "no_token", "Send the header Authorization: Bearer vg_…")
     digest = ApiToken.digest_of(secret.strip())
+    some_points = ApiToken.points.through.objects.filter(apitoken=OuterRef("pk"))
     usable = ApiToken.objects.usable(now=now).select_related("site")
-    token = usable.filter(digest=digest).first()
-    if token is None:
-        raise Problem(401, "wrong_token", "The token is unknown, expired or revoked.")
+    usable = usable.annotate(of_some_points=Exists(some_points))
+    try:
+        token = usable.get(digest=digest)
+    except ApiToken.DoesNotExist:
+        raise Problem(401, "wrong_token", "The token is unknown, expired or revoked.") from None
     if not any(token.allows(scope) for scope in scopes):
         wanted = " or ".join(scope.value for scope in scopes)
         raise Problem(403, "wrong_scope", f"The token does not have the scope {wanted}.")
@@ -57,6 +61,8 @@ def token_of(request: HttpRequest, scopes: tuple[TokenScope, ...], now: dt.datet
 
 def points_of(token: ApiToken) -> frozenset[int] | None:
     """The points that a token is for; None when it is for all of its site."""
+    if not getattr(token, "of_some_points", True):
+        return None
     return frozenset(token.points.values_list("pk", flat=True)) or None
 
 

@@ -34,7 +34,7 @@ Times: TypeAlias = Literal["iso8601", "epoch_ms", "epoch_s"]
 Wrong: TypeAlias = dict[int, tuple[str, str]]
 
 
-class Reading(msgspec.Struct):
+class Reading(msgspec.Struct, gc=False):
     """One value of one measurement point."""
 
     asset: str

@@ -86,13 +86,16 @@ def _check(point_ids: Ints, at_us: Ints, values: Floats) -> None:
 
 
 def _add(rows: Rows, now: dt.datetime) -> Added:
+    insert = hot.insert
     for _attempt in range(_ATTEMPTS):
         try:
             with transaction.atomic():
                 sealed = shards.sealed_rows(rows, now=now)
-                return segments.merge(rows.where(sealed)) + hot.insert(rows.where(~sealed))
+                return segments.merge(rows.where(sealed)) + insert(rows.where(~sealed))
         except shards.MovedError:
             continue
+        except hot.KnownError:
+            insert = hot.insert_some
     raise RuntimeError("the store is folded faster than a batch can be added")
 
 

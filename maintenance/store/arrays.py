@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Ints: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float64]
 Flags: TypeAlias = NDArray[np.bool_]
+_LARGEST = 2**63
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def sorted_once(point_ids: Ints, at_us: Ints, values: Floats) -> tuple[Rows, Row
     given = Rows(point_ids, at_us, values)
     if _rising(point_ids, at_us).all():
         return given, given.part(0, 0)
-    order = np.lexsort((at_us, point_ids))
+    order = _order(point_ids, at_us)
     ordered = Rows(point_ids[order], at_us[order], values[order])
     other = ordered.point_ids[1:] != ordered.point_ids[:-1]
     other |= ordered.at_us[1:] != ordered.at_us[:-1]
@@ -111,6 +112,19 @@ def runs_of(*columns: Ints) -> tuple[Ints, Ints]:
         changed |= column[1:] != column[:-1]
     inside = np.flatnonzero(changed) + 1
     return np.concatenate([[0], inside]), np.concatenate([inside, [length]])
+
+
+def _order(points: Ints, instants: Ints) -> NDArray[np.intp]:
+    """By point and instant; what is equal stays as it came."""
+    first, span = int(instants.min()), int(np.ptp(instants)) + 1
+    if (int(np.ptp(points)) + 1) * span < _LARGEST:
+        # As one number each, which is sorted several times as fast as two columns; and faster
+        # again where order among equals does not matter because there are none.
+        key = (points - points.min()) * span + (instants - first)
+        order = np.argsort(key)
+        if (np.diff(key[order]) > 0).all():
+            return order
+    return np.lexsort((instants, points))
 
 
 def _rising(points: Ints, instants: Ints) -> Flags:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
-from maintenance.store.arrays import Added, Replaced, Rows, differing, sorted_once
+from maintenance.store.arrays import Added, Floats, Ints, Replaced, Rows, differing, sorted_once
 
 _COLUMNS = "point_id, at_us, value"
 _COLUMNS_OF_STAGE = "point_id, at_us, given.value"
@@ -31,19 +31,22 @@ _COPIED = np.dtype(
 """A row of PostgreSQL's binary COPY."""
 
 
+class KnownError(Exception):
+    """Some of the rows are there already. The transaction must be rolled back and begun again."""
+
+
 def insert(rows: Rows) -> Added:
-    """Add what is not there yet."""
+    """Add rows of which all are new, or many are known. Raises KnownError where a few are known."""
     if not len(rows):
         return Added(0, rows)
     if connection.vendor != "postgresql":
         return _insert_sqlite(rows)
     if _some_known(rows):
-        return _insert_unknown(rows)
+        return _insert_lacking(rows)
     try:
-        with transaction.atomic():
-            _copy(_TABLE, rows)
+        _copy(_TABLE, rows)
     except IntegrityError:
-        return _insert_unknown(rows)
+        raise KnownError from None
     return Added(len(rows), rows.part(0, 0))
 
 
@@ -150,7 +153,46 @@ def _some_known(rows: Rows) -> bool:
     return bool(row and row[0])
 
 
-def _insert_unknown(rows: Rows) -> Added:
+def _insert_lacking(rows: Rows) -> Added:
+    """Add those of the rows that are not there; others may be adding them as well."""
+    kept = _kept(rows)
+    known = ~np.isnan(kept)
+    other = rows.where(known & (kept != rows.values))
+    lacking = rows.where(~known)
+    if not len(lacking):
+        return Added(0, other)
+    try:
+        _copy(_TABLE, lacking)
+    except IntegrityError:
+        raise KnownError from None
+    return Added(len(lacking), other)
+
+
+def _kept(rows: Rows) -> Floats:
+    """The value that is kept for each row; NaN, which no reading has, where there is none."""
+    keys = [_array(rows.point_ids), _array(rows.at_us)]
+    with connection.cursor() as cursor:
+        # A subquery a row: joined, the planner would rather read the whole table. It would also
+        # compile the statement each time, which takes longer than answering it.
+        cursor.execute("SET LOCAL jit = off")
+        cursor.execute(
+            "SELECT string_agg(float8send(coalesce((SELECT value FROM "
+            f"{_TABLE} WHERE point_id = given.point AND at_us = given.at), 'NaN')), '' ORDER BY n) "
+            "FROM unnest(%s::bigint[], %s::bigint[]) WITH ORDINALITY AS given (point, at, n)",
+            keys,
+        )
+        row = cursor.fetchone()
+    return np.frombuffer(row[0] if row else b"", ">f8").astype(np.float64)
+
+
+def _array(column: Ints) -> str:
+    return "{" + ",".join(map(str, column.tolist())) + "}"
+
+
+def insert_some(rows: Rows) -> Added:
+    """Add those of the rows that are not there, whatever others add meanwhile."""
+    if not len(rows):
+        return Added(0, rows)
     with connection.cursor() as cursor:
         cursor.execute(
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} "

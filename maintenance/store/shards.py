@@ -31,6 +31,9 @@ _LOCK = (
     "FROM unnest(%s::int[], %s::bool[]) AS wanted (shard, alone)"
 )
 
+_seen: list[Ints] = []
+"""The watermarks as this process saw them last. They decide what is locked, and nothing else."""
+
 
 class MovedError(Exception):
     """A watermark moved between looking at it and locking it."""
@@ -43,12 +46,13 @@ def sealed_rows(rows: Rows, *, now: dt.datetime) -> Flags:
     with others must be locked alone after all: the transaction must be begun again.
     """
     shard = rows.point_ids % SHARDS
-    wanted = np.unique(shard)
-    looked = _watermarks(now)
+    wanted = np.flatnonzero(np.bincount(shard, minlength=SHARDS))
+    looked = _seen[0] if _seen else _watermarks(now)
     alone = np.isin(wanted, shard[rows.at_us < looked[shard]])
     if connection.vendor == "postgresql":
         _lock(wanted, alone)
-        looked = _watermarks(now)
+    looked = _watermarks(now)
+    _seen[:] = [looked]
     sealed = rows.at_us < looked[shard]
     if not set(np.unique(shard[sealed]).tolist()) <= set(wanted[alone].tolist()):
         raise MovedError
@@ -82,7 +86,7 @@ def by_shard(point_ids: Iterable[int]) -> dict[int, list[int]]:
 
 def _watermarks(now: dt.datetime) -> Ints:
     """By shard. What an empty store is told first is history up to some days ago: sealed."""
-    marks = dict(Watermark.objects.values_list("shard", "sealed_before_us"))
+    marks = _marks()
     if len(marks) < SHARDS:
         today_us = to_us(now) - to_us(now) % DAY_US
         first = today_us - HOT_DAYS * DAY_US
@@ -91,8 +95,14 @@ def _watermarks(now: dt.datetime) -> Ints:
             [Watermark(shard=shard, sealed_before_us=first) for shard in missing],
             ignore_conflicts=True,
         )
-        marks = dict(Watermark.objects.values_list("shard", "sealed_before_us"))
+        marks = _marks()
     return np.array([marks[shard] for shard in range(SHARDS)], np.int64)
+
+
+def _marks() -> dict[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT shard, sealed_before_us FROM maintenance_watermark")
+        return dict(cursor.fetchall())
 
 
 def _lock(shards: Ints, alone: Flags) -> None:

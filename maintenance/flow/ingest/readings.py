@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 import pyarrow as pa  # type: ignore[import-untyped]
-from django.db.models import Q
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from maintenance.flow.ingest import arrivals
@@ -26,11 +28,12 @@ from maintenance.flow.ingest.columns import (
 )
 from maintenance.flow.ingest.refusals import Outcome, RowError, storable
 from maintenance.flow.ingest.upsert import Names
-from maintenance.models import Asset, MeasurementPoint, Site
+from maintenance.models import Asset, Site
 
 LONGEST_NAME = 120
 _NAMES_A_QUERY = 500
 _UNKNOWN = -1
+_NONE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -251,12 +254,46 @@ def _error(lines: ReadingLines, i: int, field: str, reason: str) -> RowError:
     return RowError(int(lines.rows[i]), field, reason, storable(lines.raw(i)))
 
 
+_NAMED = """
+SELECT asset.code, asset.external_id,
+       {as_json}(point.code, point.id) FILTER (WHERE point.id IS NOT NULL){text},
+       {as_json}(point.external_id, point.id) FILTER (WHERE point.external_id <> ''){text}
+FROM maintenance_asset AS asset
+LEFT JOIN maintenance_measurementpoint AS point ON point.asset_id = asset.id
+WHERE asset.site_id = %s AND (asset.code {among} OR asset.external_id {among})
+GROUP BY asset.id, asset.code, asset.external_id
+"""
+_NAMED_POSTGRESQL = _NAMED.format(as_json="json_object_agg", text="::text", among="= ANY(%s)")
+_NAMED_SQLITE = _NAMED.format(
+    as_json="json_group_object", text="", among="IN (SELECT value FROM json_each(%s))"
+)
+
+
+def _named(site: Site, names: list[str]) -> list[tuple[str, str, str | None, str | None]]:
+    """Code and external id of each asset, and its points by code and by external id, as JSON.
+
+    A row of text an asset: as a row a point, it would cost as much as to read the request.
+    """
+    postgresql = connection.vendor == "postgresql"
+    wanted = names if postgresql else json.dumps(names)
+    with connection.cursor() as cursor:
+        statement = _NAMED_POSTGRESQL if postgresql else _NAMED_SQLITE
+        cursor.execute(statement, [site.pk, wanted, wanted])
+        found: list[tuple[str, str, str | None, str | None]] = cursor.fetchall()
+    return found
+
+
+def _decoded(points: str | None) -> dict[str, int]:
+    return msgspec.json.decode(points, type=dict[str, int]) if points else {}
+
+
 class Points:
     """The points of the assets that a batch names, by code or external id."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._points: dict[str, dict[str, int]] = {}
+        self._by_external_id: dict[str, dict[str, int]] = {}
         self._loaded: set[str] = set()
         self._names = Names()
 
@@ -269,21 +306,15 @@ class Points:
             self._load(names[start : start + _NAMES_A_QUERY])
 
     def _load(self, names: list[str]) -> None:
-        wanted = Q(code__in=names) | Q(external_id__in=names)
-        assets = Asset.objects.of_site(self._site).filter(wanted)
-        named = list(assets.values_list("pk", "code", "external_id"))
-        of_asset: dict[int, dict[str, int]] = {pk: {} for pk, _code, _external in named}
-        points = MeasurementPoint.objects.filter(asset__in=list(of_asset))
-        for pk, asset, code, external_id in points.values_list(
-            "pk", "asset_id", "code", "external_id"
-        ):
-            of_asset[asset][code] = pk
+        for asset, external_id, points, others in _named(self._site, names):
+            of_asset = {**_decoded(others), **_decoded(points)}
+            self._points[asset] = of_asset
             if external_id:
-                of_asset[asset].setdefault(external_id, pk)
-        for pk, code, external_id in named:
-            self._points[code] = of_asset[pk]
-            if external_id:
-                self._points.setdefault(external_id, of_asset[pk])
+                self._by_external_id[external_id] = of_asset
+
+    def of(self, asset: str) -> Mapping[str, int]:
+        """The points of an asset by name; of an unknown one, none."""
+        return self._points.get(asset) or self._by_external_id.get(asset) or _NONE
 
     def find(self, asset: str, point: str) -> tuple[int, str, str]:
         """The point's id; or none, with the field that is wrong and why."""
@@ -291,7 +322,7 @@ class Points:
             problem = text_problem(name, LONGEST_NAME) if name else _("is missing")
             if problem:
                 return _UNKNOWN, field, problem
-        of_asset = self._points.get(asset)
+        of_asset = self._points.get(asset, self._by_external_id.get(asset))
         if of_asset is None:
             return _UNKNOWN, "asset", self._names.unknown(asset, self._all_assets)
         found = of_asset.get(point)

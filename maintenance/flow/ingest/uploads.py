@@ -139,14 +139,17 @@ class Finder:
             table = np.zeros(len(present), np.int64)
         whys: _Whys = []
         places = present if len(table) != len(present) else np.arange(len(present))
-        for pair, place in zip(present.tolist(), places.tolist(), strict=True):
-            point_id, which, why = self._points.find(
-                assets[pair // len(codes)], codes[pair % len(codes)]
-            )
-            if why:
+        known = [self._points.of(asset) for asset in assets]
+        found = []
+        for pair in present.tolist():
+            asset, code = divmod(pair, len(codes))
+            point_id = known[asset].get(codes[code])
+            if point_id is None:
+                _id, which, why = self._points.find(assets[asset], codes[code])
                 whys.append((which, why))
                 point_id = -len(whys)
-            table[place] = point_id
+            found.append(point_id)
+        table[places] = found
         return table[pairs], whys
 
     def _of_token(self, found: Found, lines: ReadingLines) -> Found:
