@@ -23,6 +23,15 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 KEPT = ROOT / "var" / "benchmarks"
 PAGE = ROOT / "docs" / "benchmarks.md"
+QUALITY_KINDS = (
+    "stale",
+    "flat",
+    "out_of_range",
+    "spike",
+    "conflict",
+    "clock_skew",
+    "unit_mismatch",
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +150,23 @@ BENCHMARKS = (
             "serving.server_cpu_ms",
             "serving.p50_ms",
             "serving.p99_ms",
+        ),
+    ),
+    Benchmark(
+        name="quality",
+        arguments=(),
+        question=(
+            "Seven kinds of faults planted in readings of simulated plants: the share that the "
+            "checks of data quality find (half of its readings flagged with its kind), and the "
+            "share of clean readings flagged for nothing (of silence: of what is a sensor's habit)."
+        ),
+        figures=(
+            *(f"recall.{kind}" for kind in QUALITY_KINDS),
+            "least_recall",
+            *(f"false_flags_by_kind.{kind}" for kind in QUALITY_KINDS),
+            "false_flags",
+            "clean_readings",
+            "cpu_seconds",
         ),
     ),
 )

@@ -248,7 +248,9 @@ def _flat_lines(
     place = np.flatnonzero(sound)
     first, last = runs_alike(values[place])
     at = at_us[place]
-    for begin, end in zip(first.tolist(), last.tolist(), strict=True):
+    least_us = min(limits.flat_after_us, limits.rest_after_us or limits.flat_after_us)
+    long = at[last] - at[first] > least_us
+    for begin, end in zip(first[long].tolist(), last[long].tolist(), strict=True):
         resting = values[place[begin]] in limits.rest_values
         longest_us = limits.rest_after_us if resting else limits.flat_after_us
         start_us, end_us = int(at[begin]), int(at[end])

@@ -13,9 +13,9 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
-            model_name='apitoken',
-            name='points',
-            field=models.ManyToManyField(blank=True, to='maintenance.measurementpoint', verbose_name='only these measurement points'),
+            model_name='measurementpoint',
+            name='tokens',
+            field=models.ManyToManyField(blank=True, related_name='points', to='maintenance.apitoken'),
         ),
         migrations.AddField(
             model_name='measurementpoint',

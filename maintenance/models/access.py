@@ -17,8 +17,6 @@ from maintenance.choices import Permission, Role, TokenScope, roles_with
 if TYPE_CHECKING:
     import datetime as dt
 
-    from maintenance.models.assets import MeasurementPoint
-
 M = TypeVar("M", bound=models.Model)
 AnyUser: TypeAlias = "User | AnonymousUser"
 
@@ -164,9 +162,6 @@ class ApiToken(SiteScoped):
     name = models.CharField(_("name"), max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(_("scopes"), default=list)
-    points: models.ManyToManyField[MeasurementPoint, Any] = models.ManyToManyField(
-        "MeasurementPoint", verbose_name=_("only these measurement points"), blank=True
-    )
     created_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     recorded_at = models.DateTimeField(_("recorded at"))
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)

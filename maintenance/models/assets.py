@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from maintenance.choices import Criticality
 from maintenance.models.access import (
+    ApiToken,
     Fact,
     Site,
     SiteScoped,
@@ -200,6 +201,10 @@ class MeasurementPoint(Fact):
     )
     largest_step = models.FloatField(
         _("largest step from one reading to the next"), null=True, blank=True
+    )
+    # A token without any may be used for all points of its site.
+    tokens: models.ManyToManyField[ApiToken, Any] = models.ManyToManyField(
+        ApiToken, related_name="points", blank=True
     )
     keep_days = models.PositiveIntegerField(_("keep readings, days"), null=True, blank=True)
     # What the checks of data quality learnt from its history, for thresholds that nobody set.

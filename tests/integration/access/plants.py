@@ -17,6 +17,7 @@ from maintenance.choices import (
     ImportState,
     OperationKind,
     Outcome,
+    QualityKind,
     Role,
     ServingStart,
     TokenScope,
@@ -42,6 +43,8 @@ from maintenance.models import (
     Listener,
     ModelVersion,
     Operation,
+    QualityInterval,
+    ReadingCorrection,
     RejectedRow,
     ReportPhoto,
     Schedule,
@@ -183,6 +186,19 @@ def _learn(plant: Plant) -> None:
         recorded_at=now,
     )
     DriftReport.objects.create(model_version=version, as_of=now, drifted=False, recorded_at=now)
+    point = plant.asset("P-1").points.earliest("code")
+    QualityInterval.objects.create(
+        point=point,
+        kind=QualityKind.UNIT_MISMATCH,
+        starts_at=now,
+        ends_at=now,
+        details={"unit": "in/s"},
+        known_at=now,
+        recorded_at=now,
+    )
+    ReadingCorrection.objects.create(
+        point=point, at=now, old=3.0, new=2.0, reason="read off wrongly", recorded_at=now
+    )
     Label.objects.create(
         forecast=Forecast.objects.of_site(plant.site).earliest("pk"),
         outcome=Outcome.SURVIVED,

@@ -20,6 +20,7 @@ from maintenance.models import (
     FeatureSet,
     Forecast,
     Label,
+    MeasurementPoint,
     ModelVersion,
 )
 from maintenance.store import append
@@ -395,3 +396,22 @@ def test_closed_by_hand_it_opens_anew_while_its_cause_is_there(alert):
     watch(made, at=MONDAY + 7 * DAY)
     assert Alert.objects.count() == 2
     assert standing().get() != alert
+
+
+def test_a_point_is_silent_once_its_own_threshold_is_over() -> None:
+    made = plant()
+    MeasurementPoint.objects.filter(asset__code="P-2", code="vibration").update(
+        stale_after_seconds=6 * 3600
+    )
+    monitor.watch(site=made.site, as_of=MONDAY, now=MONDAY)
+    alert = Alert.objects.get(kind=AlertKind.SILENT_POINT)
+    assert (alert.point.asset.code, alert.point.code) == ("P-2", "vibration")
+
+
+def test_a_point_that_is_often_silent_is_waited_for_as_long() -> None:
+    made = plant()
+    patient = MeasurementPoint.objects.filter(asset__code="P-2", code="vibration")
+    patient.update(learnt_limits={"stale_after_us": 10 * 86_400_000_000}, sampling_seconds=60)
+    monitor.watch(site=made.site, as_of=MONDAY + 4 * DAY, now=MONDAY)
+    points = {a.point.asset.code + a.point.code for a in Alert.objects.all() if a.point}
+    assert "P-2vibration" not in points

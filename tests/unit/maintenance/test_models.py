@@ -68,6 +68,8 @@ def test_only_what_has_no_site_is_not_scoped_by_one():
         "User",
         "Site",
         "Reading",
+        "ReadingSegment",
+        "Watermark",
     }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from predictors.features import build_features, needed_spans_us
-from predictors.schema import DAY_US, HOUR_US, AssetHistory, FeatureSet, Rows, Series
+from predictors.schema import DAY_US, HOUR_US, AssetHistory, Doubts, FeatureSet, Rows, Series
 
 
 def ragged_history(seed: int, *, days: int = 120) -> AssetHistory:
@@ -163,3 +163,44 @@ def test_before_commissioning_there_is_no_age() -> None:
 def test_no_origin_gives_no_row(declared: FeatureSet) -> None:
     rows = build_features(ragged_history(0), np.empty(0, dtype=np.int64), declared)
     assert rows.shape == (0, len(declared.names))
+
+
+def test_doubted_readings_are_left_out_of_the_origins_that_know() -> None:
+    at_us = np.arange(20) * DAY_US
+    values = np.linspace(1, 2, 20)
+    doubts = Doubts(at_us[[8, 14]], at_us[[9, 15]], at_us[[11, 15]])
+    wrong = values.copy()
+    wrong[[8, 9, 14, 15]] = 99
+    small = FeatureSet("small", "1", quantities=("load",))
+    known = AssetHistory("F-1", "fan", 0, 30 * DAY_US, {"load": Series(at_us, wrong)})
+    doubting = replace(known, doubts={"load": doubts})
+    sound = [np.arange(20), np.r_[0:8, 10:20], np.r_[0:8, 10:14, 16:20]]
+    for origin, kept in ((10, 0), (11, 1), (14, 1), (15, 2), (19, 2)):
+        without = Series(at_us[sound[kept]], wrong[sound[kept]])
+        expected = build_features(
+            replace(known, readings={"load": without}), at_us[[origin]], small
+        )
+        np.testing.assert_array_equal(build_features(doubting, at_us[[origin]], small), expected)
+
+
+def test_one_origin_and_many_give_the_same_bits_under_doubt() -> None:
+    at_us = np.arange(200) * DAY_US // 4
+    load = Series(at_us, np.random.default_rng(1).normal(size=200))
+    doubts = Doubts(at_us[[20, 70, 120]], at_us[[30, 70, 140]], at_us[[25, 71, 130]])
+    small = FeatureSet("small", "1", quantities=("load",))
+    history = AssetHistory("F-1", "fan", 0, 60 * DAY_US, {"load": load}, doubts={"load": doubts})
+    origins = np.arange(1, 50) * DAY_US
+    one_by_one = [build_features(history, origins[[i]], small)[0] for i in range(len(origins))]
+    np.testing.assert_array_equal(build_features(history, origins, small), np.stack(one_by_one))
+
+
+def test_a_quantity_of_which_nothing_is_believed_counts_no_readings() -> None:
+    at_us = np.arange(9) * DAY_US
+    doubts = Doubts(at_us[[0]], at_us[[8]], at_us[[0]])
+    small = FeatureSet("small", "1", quantities=("load",), modes=("belt",))
+    history = AssetHistory(
+        "F-1", "fan", 0, 9 * DAY_US, {"load": Series(at_us, at_us / 1.0)}, doubts={"load": doubts}
+    )
+    row = dict(zip(small.names, build_features(history, at_us[[8]], small)[0], strict=True))
+    assert row["load.count.7d"] == 0
+    assert np.isnan([row["load.last"], row["load.mean.7d"], row["load.deviation.belt.1d"]]).all()
