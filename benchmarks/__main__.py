@@ -50,6 +50,25 @@ class Benchmark:
         return self.kept_as or self.name
 
 
+INGEST_ON = ("postgresql", "sqlite")
+INGEST = (
+    "json_10k_vs_anchor",
+    "json_10k_columns_vs_anchor",
+    "csv_time_major_vs_anchor",
+    "csv_point_major_vs_anchor",
+    "json_10k_vs_drf",
+    "disk_vs_narrow",
+    "bytes_a_reading",
+    "chart_vs_narrow",
+    "chart_cpu_ms",
+    "history_vs_victoriametrics",
+    "history_vs_victoriametrics_lines",
+    "disk_vs_victoriametrics",
+    "resent_new",
+    "resent_vs_first",
+    "file_again_vs_first",
+)
+
 BENCHMARKS = (
     Benchmark(
         name="azure_pdm",
@@ -168,6 +187,18 @@ BENCHMARKS = (
             "clean_readings",
             "cpu_seconds",
         ),
+    ),
+    Benchmark(
+        name="ingest",
+        arguments=(),
+        question=(
+            "Readings through the doors beside the fastest that the database can do: a binary COPY "
+            "into a plain table (SQLite: executemany into one WITHOUT ROWID), the naive way (Django "
+            "REST framework and bulk_create) and VictoriaMetrics. Ratios are of rows per processor "
+            "second of application and backend; disk and charts are beside a table of point, "
+            "instant and value, thirty days at one reading a minute."
+        ),
+        figures=tuple(f"{database}.{figure}" for database in INGEST_ON for figure in INGEST),
     ),
 )
 

@@ -143,7 +143,7 @@ def server(application: str, environ: Mapping[str, str], log: Path) -> Iterator[
             command, cwd=ROOT, env=dict(environ), stdout=told, stderr=told
         )
     try:
-        _wait_for(port, process, log)
+        wait_for(port, process, log)
         yield Server(process, port)
     finally:
         end(process)
@@ -166,7 +166,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):

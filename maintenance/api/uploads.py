@@ -98,6 +98,7 @@ is 200, with `repeated`. `again=true` takes it once more, after missing points w
     "",
     response={202: UploadOut, 200: UploadOut, **_REFUSED},
     operation_id="send_file",
+    url_name="send_file",
     summary="Send a file of readings",
     description=_DESCRIPTION,
     openapi_extra={
@@ -143,6 +144,7 @@ def send(request: HttpRequest, asked: Annotated[Asked, Query()]) -> Status[Uploa
     "/{int:upload_id}",
     response={200: UploadOut, 404: ProblemOut, 401: ProblemOut, 403: ProblemOut},
     operation_id="upload_state",
+    url_name="upload_state",
     summary="The state of an upload",
 )
 def state(request: HttpRequest, upload_id: int) -> UploadOut:
@@ -154,6 +156,7 @@ def state(request: HttpRequest, upload_id: int) -> UploadOut:
     "/{int:upload_id}/errors.csv",
     response={200: str, 404: ProblemOut, 401: ProblemOut, 403: ProblemOut},
     operation_id="upload_errors",
+    url_name="upload_errors",
     summary="The refused rows of an upload, as CSV",
 )
 def errors(request: HttpRequest, upload_id: int) -> StreamingHttpResponse:

@@ -55,7 +55,7 @@ def thinned(
     """
     found = {}
     for point, (at_us, values) in store.read(point_ids, start_us, end_us).items():
-        kept = _chosen(at_us, values, (start_us, end_us), most, method)
+        kept = chosen(at_us, values, (start_us, end_us), most, method)
         found[point] = (at_us[kept], values[kept])
     return found
 
@@ -91,7 +91,7 @@ def _joined(parts: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, Floats]:
     return np.concatenate([at for at, _ in parts]), np.concatenate([v for _, v in parts])
 
 
-def _chosen(
+def chosen(
     at_us: Ints, values: Floats, window_us: tuple[int, int], most: int, method: Method
 ) -> Ints:
     """The places of the readings to give, in order of time: `most` of them or fewer."""

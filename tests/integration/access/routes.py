@@ -86,7 +86,7 @@ def _operation(plant: Plant) -> Kwargs:
 
 def _import(plant: Plant) -> Kwargs:
     batch = Import.objects.get(site=plant.site, file_name__startswith="upload")
-    return {"pk": batch.pk, "import_id": batch.pk}
+    return {"pk": batch.pk, "import_id": batch.pk, "upload_id": batch.pk}
 
 
 def _my_work(plant: Plant) -> Kwargs:
@@ -164,6 +164,8 @@ SAMPLES: Mapping[str, Callable[[Plant], Kwargs]] = {
     "data_template": lambda _plant: {"name": "assets"},
     "api:forecasts": lambda plant: {"code": plant.asset("P-1").code},
     "api:import_state": _import,
+    "api:upload_state": _import,
+    "api:upload_errors": _import,
 }
 # Their parameters name something that all sites share.
 NOT_ROWS = {"data_template", "timetable_edit"}
