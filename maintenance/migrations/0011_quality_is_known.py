@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             model_name='qualityinterval',
             name='known_at',
             # No interval was written before this.
-            field=models.DateTimeField(default=datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc), verbose_name='could be told at'),
+            field=models.DateTimeField(default=datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC), verbose_name='could be told at'),
             preserve_default=False,
         ),
     ]
