@@ -192,7 +192,7 @@ BENCHMARKS = (
         name="ingest",
         arguments=(),
         question=(
-            "Readings through the doors beside the fastest that the database can do: a binary COPY "
+            "Readings through the doors beside what the database does fastest: a binary COPY "
             "into a plain table (SQLite: executemany into one WITHOUT ROWID), the naive way (Django "
             "REST framework and bulk_create) and VictoriaMetrics. Ratios are of rows per processor "
             "second of application and backend; disk and charts are beside a table of point, "

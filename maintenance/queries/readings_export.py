@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
 def tables_by_day(
     site: Site, *, since: dt.datetime | None, until: dt.datetime
 ) -> Iterator[tuple[dt.date, pa.Table]]:
-    """Readings of [since, until), or of all time until then, by UTC day, in order of asset, point and time.
+    """Readings of [since, until), or of all time until then, by UTC day, asset, point and time.
 
     A day comes in several tables where the site has many points.
     """
