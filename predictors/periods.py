@@ -105,4 +105,6 @@ def risk_by_day(risk: Floats, edges_days: Sequence[int]) -> Floats:
     upper = np.clip(np.searchsorted(edges, days, side="left"), 1, edges.size - 1)
     part = (days - edges[upper - 1]) / (edges[upper] - edges[upper - 1])
     lower_hazard = hazard[:, upper - 1]
-    return np.asarray(-np.expm1(-(lower_hazard + part * (hazard[:, upper] - lower_hazard))))
+    by_day = -np.expm1(-(lower_hazard + part * (hazard[:, upper] - lower_hazard)))
+    # Rounding can take the last digit back between two days.
+    return np.asarray(np.maximum.accumulate(by_day, axis=1))
