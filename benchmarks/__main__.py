@@ -148,10 +148,10 @@ BENCHMARKS = (
         arguments=(),
         question=(
             "Readings through the doors beside the fastest that the database can do: a binary COPY "
-            "into a plain table (SQLite: executemany into one WITHOUT ROWID), the naive way (Django "
-            "REST framework and bulk_create) and VictoriaMetrics. Ratios are of rows per processor "
-            "second of application and backend; disk and charts are beside a table of point, "
-            "instant and value, thirty days at one reading a minute."
+            "into a plain table (SQLite: executemany into one WITHOUT ROWID), the naive way "
+            "(Django REST framework and bulk_create) and VictoriaMetrics. Ratios are of rows per "
+            "processor second of application and backend; disk and charts are beside a table of "
+            "point, instant and value, thirty days at one reading a minute."
         ),
         figures=tuple(f"{database}.{figure}" for database in INGEST_ON for figure in INGEST),
     ),
