@@ -114,13 +114,13 @@ def environment(**more: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """A web server of one process, as it is run in earnest."""
+    """A web server, as it is run in earnest."""
 
     process: subprocess.Popen[bytes]
     port: int
 
     def pids(self) -> list[int]:
-        """The process that answers."""
+        """The processes that answer."""
         pid = self.process.pid
         told = Path(f"/proc/{pid}/task/{pid}/children").read_text()
         return [int(child) for child in told.split()]
@@ -130,12 +130,14 @@ class Server:
 
 
 @contextmanager
-def server(application: str, environ: Mapping[str, str], log: Path) -> Iterator[Server]:
+def server(
+    application: str, environ: Mapping[str, str], log: Path, *, workers: int = 1
+) -> Iterator[Server]:
     """Serve an application on a free port until the end."""
     port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}"),
-        *("--workers", "1", "--threads", "4", "--timeout", "600", "--keep-alive", "600"),
+        *("--workers", str(workers), "--threads", "4", "--timeout", "600", "--keep-alive", "600"),
         *("--log-level", "warning", "--no-control-socket"),
     ]
     with log.open("ab") as told:

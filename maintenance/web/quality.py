@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -88,7 +87,7 @@ def edit(request: SiteRequest, pk: int) -> HttpResponse:
     """Change the thresholds; the next check judges the point's readings by them."""
     found = _point(request, pk)
     if not _may_edit(request, found):
-        raise PermissionDenied
+        raise Http404
     # The form writes into its instance: the page shows the row as it stands.
     form = ThresholdsForm(request.POST, instance=_point(request, pk))
     if not form.is_valid():

@@ -74,6 +74,7 @@ def _paths(site: Site) -> dict[str, str]:
         "proposed": reverse("work_order", args=[proposed.pk]),
         "draft": f"{reverse('schedule')}?schedule={draft.number}",
         "published": f"{reverse('schedule')}?schedule={published.number}",
+        "point": reverse("data_point", args=[riskiest.asset.points.earliest("code").pk]),
         "import": reverse("data_import", args=[batch.pk]),
         "operation": reverse("operation", args=[draft.operation_id]),
     }

@@ -176,6 +176,7 @@ PAGES = (
     ),
     Page("data", "/data/", who=ENGINEER, ready="table"),
     Page("data-empty", "/data/", who=NEWCOMER),
+    Page("point", "point", who=ENGINEER, ready="[data-drawn=yes]"),
     Page("import", "import", who=ENGINEER, ready="table"),
     Page("operation", "operation"),
     Page("keyboard-help", "/work-orders/", then=keys_are_shown, dialog=True),
