@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from django.db import transaction
@@ -32,6 +32,7 @@ from predictors.schema import DAY_US
 # A batch larger than this is history that somebody brings in: long past by intent.
 LIVE_READINGS = 2_000
 HOUR_US = 3_600_000_000
+JOINED = dt.timedelta(hours=1)
 USUAL_SAMPLING_US = HOUR_US
 SAMPLES_JOINED = 3
 
@@ -42,8 +43,7 @@ def append(point_ids: Ints, at_us: Ints, values: Floats, *, now: dt.datetime) ->
     """Store a batch as `store.append` does; remember wrong clocks and conflicts by point."""
     clocks = _clocks(point_ids, at_us, now=now)
     appended = store.append(point_ids, at_us, values, now=now)
-    for point_id, stretch in (*clocks, *_conflicts(appended.differing, now=now)):
-        _keep(point_id, stretch, now=now)
+    _keep([*clocks, *_conflicts(appended.differing, now=now)], now=now)
     _check_again(point_ids, at_us, now=now)
     return appended
 
@@ -158,35 +158,61 @@ def _check_again(point_ids: Ints, at_us: Ints, *, now: dt.datetime) -> None:
     ).update(quality_checked_until=since)
 
 
-def _keep(point_id: int, stretch: Stretch, *, now: dt.datetime) -> None:
-    """As an interval of its own, or as more of one that it touches."""
-    starts_at, ends_at = from_us(stretch.start_us), from_us(stretch.end_us)
-    joined = dt.timedelta(microseconds=HOUR_US)
-    of_kind = QualityInterval.objects.filter(point=point_id, kind=stretch.kind.value)
+def _keep(told: Sequence[Told], *, now: dt.datetime) -> None:
+    """As intervals of their own, or as more of those that they touch."""
+    if not told:
+        return
+    new: list[QualityInterval] = []
+    grown: list[QualityInterval] = []
     with transaction.atomic():
-        near = (
-            of_kind.select_for_update()
-            .filter(starts_at__lte=ends_at + joined, ends_at__gte=starts_at - joined)
-            .first()
+        near = _near(told)
+        for point_id, stretch in told:
+            starts_at, ends_at = from_us(stretch.start_us), from_us(stretch.end_us)
+            of_point = near[point_id, stretch.kind.value]
+            touched = next((one for one in of_point if _touches(one, starts_at, ends_at)), None)
+            if touched is None:
+                made = _interval(point_id, stretch, now=now)
+                new.append(made)
+                of_point.append(made)
+            elif starts_at < touched.starts_at or ends_at > touched.ends_at:
+                touched.starts_at = min(touched.starts_at, starts_at)
+                touched.ends_at = max(touched.ends_at, ends_at)
+                touched.readings += stretch.readings
+                touched.details = dict(stretch.details)
+                grown.append(touched)
+        # Another writer may have told the same meanwhile.
+        QualityInterval.objects.bulk_create(new, ignore_conflicts=True)
+        QualityInterval.objects.bulk_update(
+            [one for one in grown if one.pk], ["starts_at", "ends_at", "readings", "details"]
         )
-        if near is None:
-            of_kind.get_or_create(
-                point_id=point_id,
-                kind=stretch.kind.value,
-                starts_at=starts_at,
-                defaults={
-                    "ends_at": ends_at,
-                    "readings": stretch.readings,
-                    "details": dict(stretch.details),
-                    "known_at": from_us(stretch.known_us),
-                    "recorded_at": now,
-                },
-            )
-        elif starts_at < near.starts_at or ends_at > near.ends_at:
-            near.starts_at, near.ends_at = (
-                min(near.starts_at, starts_at),
-                max(near.ends_at, ends_at),
-            )
-            near.readings += stretch.readings
-            near.details = dict(stretch.details)
-            near.save()
+
+
+def _near(told: Sequence[Told]) -> dict[tuple[int, str], list[QualityInterval]]:
+    found: dict[tuple[int, str], list[QualityInterval]] = defaultdict(list)
+    earliest = from_us(min(stretch.start_us for _point, stretch in told)) - JOINED
+    latest = from_us(max(stretch.end_us for _point, stretch in told)) + JOINED
+    for one in QualityInterval.objects.select_for_update().filter(
+        point__in={point_id for point_id, _stretch in told},
+        kind__in={stretch.kind.value for _point, stretch in told},
+        starts_at__lte=latest,
+        ends_at__gte=earliest,
+    ):
+        found[one.point_id, one.kind].append(one)
+    return found
+
+
+def _touches(one: QualityInterval, starts_at: dt.datetime, ends_at: dt.datetime) -> bool:
+    return one.starts_at <= ends_at + JOINED and starts_at - JOINED <= one.ends_at
+
+
+def _interval(point_id: int, stretch: Stretch, *, now: dt.datetime) -> QualityInterval:
+    return QualityInterval(
+        point_id=point_id,
+        kind=stretch.kind.value,
+        starts_at=from_us(stretch.start_us),
+        ends_at=from_us(stretch.end_us),
+        readings=stretch.readings,
+        details=dict(stretch.details),
+        known_at=from_us(stretch.known_us),
+        recorded_at=now,
+    )
