@@ -200,6 +200,38 @@ BENCHMARKS = (
         ),
         figures=tuple(f"{database}.{figure}" for database in INGEST_ON for figure in INGEST),
     ),
+    Benchmark(
+        name="ingest_faults",
+        arguments=("--kills", "100"),
+        question=(
+            "Web servers, the sealing of days, and on PostgreSQL the database itself, killed while "
+            "readings come in by several writers; then the listener of messages and the worker of "
+            "an upload. Acknowledged readings that are lost, doubled or changed."
+        ),
+        figures=tuple(
+            f"{database}.{figure}"
+            for database in INGEST_ON
+            for figure in ("kills", "acknowledged", "lost", "doubled", "wrong_values")
+        ),
+    ),
+    Benchmark(
+        name="fleet",
+        arguments=(),
+        question=(
+            "A day of 10,000 assets of 20 points at one reading a minute through append, fold and "
+            "read on PostgreSQL, beside a tenth of that fleet: processor time a reading, and the "
+            "memory of the process."
+        ),
+        figures=(
+            "1x.cpu_us_a_reading",
+            "10x.cpu_us_a_reading",
+            "10x.readings",
+            "10x.wrong_values",
+            "10x.sealed_bytes_a_reading",
+            "cost_ratio",
+            "peak_memory_mb",
+        ),
+    ),
 )
 
 
