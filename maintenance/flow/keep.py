@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -69,6 +69,9 @@ def correct(
     Forecasts keep the features that they were made of. Those made from now on, and models trained
     from now on, see the corrected values.
     """
+    wanted = set(point_ids.tolist())
+    if MeasurementPoint.objects.of_site(site).filter(pk__in=wanted).count() != len(wanted):
+        raise ValueError("the points must be of the site")
     with transaction.atomic():
         replaced = store.replace(point_ids, at_us, values)
         ReadingCorrection.objects.bulk_create(
@@ -88,12 +91,20 @@ def correct(
         )
         if replaced:
             _audit(site, replaced, reason=reason, by=by, now=now)
+            _check_again(replaced)
     return Corrected(replaced=len(replaced), left=len(values) - len(replaced))
+
+
+def _check_again(replaced: Sequence[store.Replaced]) -> None:
+    """What a corrected point's quality is from there on is judged anew by the next check."""
+    since = from_us(min(one.at_us for one in replaced))
+    corrected = MeasurementPoint.objects.filter(pk__in={one.point_id for one in replaced})
+    corrected.filter(quality_checked_until__gt=since).update(quality_checked_until=since)
 
 
 def _audit(
     site: Site,
-    replaced: Iterable[store.Replaced],
+    replaced: Sequence[store.Replaced],
     *,
     reason: str,
     by: User | None,

@@ -7,7 +7,9 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 
 from maintenance import store, tasks
 from maintenance.flow import keep
@@ -94,6 +96,15 @@ def test_a_point_says_for_itself_how_long_its_readings_are_kept(point):
     assert keep.retain(now=NOW) == 0
 
 
+def test_readings_are_kept_for_a_day_at_least(point):
+    for row, field in ((point, "keep_days"), (point.asset.site, "keep_readings_days")):
+        setattr(row, field, 0)
+        with pytest.raises(ValidationError, match="greater than or equal to 1"):
+            row.clean_fields()
+        with pytest.raises(IntegrityError), transaction.atomic():
+            row.save()
+
+
 @pytest.mark.parametrize("sealed", [True, False], ids=["sealed", "hot"])
 def test_a_correction_replaces_the_value_and_keeps_the_old_one_with_its_reason(point, sealed):
     if sealed:
@@ -162,3 +173,36 @@ def test_an_export_of_some_days_holds_no_others(point, tmp_path):
             "export_readings", str(tmp_path), "--site", point.asset.site.code,
             "--from", "2026-03-06", "--to", "2026-03-05",
         )  # fmt: skip
+
+
+def test_a_file_of_corrections_is_taken_and_its_bad_rows_are_named(point, tmp_path, capsys):
+    asset, site = point.asset.code, point.asset.site.code
+    (tmp_path / "right.csv").write_text(
+        "asset,point,at,value\n"
+        f"{asset},temperature,2026-03-10T12:00:00Z,-5\n"
+        f"{asset},temperature,2026-03-10T12:00:01Z,-5\n"
+        f"{asset},pressure,2026-03-10T11:00:00Z,-5\n"
+    )
+    with pytest.raises(SystemExit, match="3"):
+        call_command(
+            "correct_readings", str(tmp_path / "right.csv"), "--site", site, "--reason", "ice"
+        )
+    told = capsys.readouterr()
+    assert "1 readings corrected; 1 rows" in told.out
+    assert told.err.startswith("row 3, point: ")
+    assert _read(point)[1][-1] == -5.0
+    assert ReadingCorrection.objects.get().reason == "ice"
+
+
+def test_points_of_another_site_are_not_corrected(point):
+    other = MeasurementPointFactory()
+    with pytest.raises(ValueError, match="of the site"):
+        keep.correct(
+            site=other.asset.site,
+            point_ids=np.array([point.pk]),
+            at_us=np.array([to_us(NOW)]),
+            values=np.array([1.0]),
+            reason="",
+            by=None,
+            now=NOW,
+        )
