@@ -54,7 +54,9 @@ def thinned(
     "lttb" keeps those that change the line most.
     """
     found = {}
-    for point, (at_us, values) in store.read(point_ids, start_us, end_us).items():
+    for point in point_ids:
+        # One at a time: all readings of many points may be more than fits in memory.
+        at_us, values = store.read([point], start_us, end_us)[point]
         kept = chosen(at_us, values, (start_us, end_us), most, method)
         found[point] = (at_us[kept], values[kept])
     return found
@@ -67,10 +69,13 @@ def page(
 
     A page ends between two instants, never within one: all points that spoke then are in it.
     """
+    first_us = store.first_at_us(point_ids)
+    if first_us is None or first_us >= end_us or start_us >= end_us:
+        return {point: (np.empty(0, np.int64), np.empty(0)) for point in point_ids}, None
     slices: list[Series] = []
-    count, begin_us, length_us = 0, start_us, _FIRST_SLICE_US
+    count, begin_us, length_us = 0, max(start_us, first_us), _FIRST_SLICE_US
     while begin_us < end_us and count <= most:
-        # A first instant may lie long before anything was read: the slices grow.
+        # There may be a long silence after the first instant: the slices grow.
         until_us = min(end_us, begin_us + length_us)
         slices.append(store.read(point_ids, begin_us, until_us))
         count += sum(len(at_us) for at_us, _values in slices[-1].values())
@@ -111,7 +116,10 @@ def _thinned(at_us: Ints, values: Floats, window_us: tuple[int, int], buckets: i
         return np.arange(len(values))
     start_us, end_us = window_us
     start_us, end_us = max(start_us, int(at_us[0])), min(end_us, int(at_us[-1]) + 1)
-    edges_us = start_us + (end_us - start_us) * np.arange(buckets, dtype=np.int64) // buckets
+    # In two parts: years of microseconds times many buckets are more than 64 bits hold.
+    step_us, rest_us = divmod(end_us - start_us, buckets)
+    i = np.arange(buckets, dtype=np.int64)
+    edges_us = start_us + step_us * i + rest_us * i // buckets
     begins = np.unique(np.searchsorted(at_us, edges_us))
     lengths = np.diff(begins, append=len(values))
     kept = [np.array([0, len(values) - 1])]

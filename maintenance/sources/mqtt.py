@@ -93,6 +93,9 @@ class Batch:
         """It may have been stored all the same: nobody said so."""
         self.messages = [replace(message, again=True) for message in self.messages]
 
+    def forget_numbered(self) -> None:
+        self.messages = [message for message in self.messages if not message.number]
+
     def is_due(self, at: float) -> bool:
         return bool(self.messages) and (
             len(self.messages) >= BATCH_MESSAGES
@@ -148,8 +151,8 @@ class Listening:
             self._lost(f"{type(error).__name__}: {error}")
 
     def _lost(self, why: str) -> None:
-        """What was not acknowledged comes again: forget it here."""
-        self._batch = Batch()
+        """What was to be acknowledged comes again: forget it here. The rest stays."""
+        self._batch.forget_numbered()
         if not self._stopping:
             pause = self._connecting.following()
             log.warning("mqtt_connection_lost", why=why, again_in_seconds=round(pause, 1))
@@ -183,7 +186,8 @@ class Listening:
             log.error("mqtt_connection_refused", why=str(reason))
             return
         self._connecting.over()
-        self._new_session = not flags.session_present
+        # Until something was stored, a new session stays new, even when it is resumed.
+        self._new_session |= not flags.session_present
         # Subscribed anew, since the topics may have changed; what was retained comes once only.
         once = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
         client.subscribe([(topic, once) for topic in self._broker.topics])

@@ -143,7 +143,10 @@ def last_at_us(point_ids: Iterable[int]) -> Mapping[int, int]:
 
 
 def first_at_us(point_ids: Sequence[int]) -> int | None:
-    """The instant of the oldest reading of these points; None without readings."""
+    """The instant of the oldest reading of these points; None without readings.
+
+    Raises CorruptSegmentError.
+    """
     found = hot.oldest_us(point_ids), segments.oldest_us(point_ids)
     return min((at for at in found if at is not None), default=None)
 

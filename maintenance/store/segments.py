@@ -141,13 +141,23 @@ def last_us(point_ids: Sequence[int]) -> dict[int, int]:
 
 
 def oldest_us(point_ids: Sequence[int]) -> int | None:
-    """The oldest sealed instant of these points."""
+    """The oldest sealed instant of these points. Raises CorruptSegmentError."""
+    oldest: int | None = None
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT min(start_us) FROM {_TABLE} WHERE {_of_points()}", [_points(point_ids)]
+            f"SELECT first.start_us, first.instants FROM maintenance_measurementpoint AS wanted "
+            f"JOIN {_TABLE} AS first ON first.point_id = wanted.id AND first.start_us = "
+            f"(SELECT min(start_us) FROM {_TABLE} WHERE point_id = wanted.id) "
+            f"WHERE {_of_points('wanted.id')} ORDER BY first.start_us",
+            [_points(point_ids)],
         )
-        row = cursor.fetchone()
-    return None if row is None or row[0] is None else int(row[0])
+        # A cell may begin long before its first reading.
+        for start_us, instants in cursor:
+            if oldest is not None and oldest <= start_us:
+                break
+            at_us = int(unpack_instants(instants)[0])
+            oldest = at_us if oldest is None else min(oldest, at_us)
+    return oldest
 
 
 def count() -> int:

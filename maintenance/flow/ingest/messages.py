@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Count, F, QuerySet
+from django.db.models import Count, F, Max, QuerySet
 from django.utils.translation import gettext as _
 
 from maintenance import store
@@ -150,30 +150,47 @@ def take_unreadable(*, listener: Listener, message: Message, why: str, now: dt.d
 def take_again(
     *, site: Site, now: dt.datetime, topics: Collection[str] | None = None, by: User | None = None
 ) -> Taken:
-    """Take dead letters that wait, oldest first, so many at once; what cannot be taken stays."""
+    """Take the dead letters that wait now, oldest first; what cannot be taken stays.
+
+    So many in a transaction, each of them once.
+    """
+    taken, last = Taken(), 0
+    newest = waiting(site, topics).aggregate(newest=Max("pk"))["newest"] or 0
+    while last < newest:
+        with transaction.atomic():
+            lock(site)
+            there = waiting(site, topics).filter(pk__gt=last, pk__lte=newest)
+            letters = list(there.order_by("pk")[:MOST_TAKEN_AT_ONCE])
+            taken += _take_letters(site, letters, now, by)
+        last = letters[-1].pk if len(letters) == MOST_TAKEN_AT_ONCE else newest
     with transaction.atomic():
         lock(site)
-        letters = list(waiting(site, topics).order_by("pk")[:MOST_TAKEN_AT_ONCE])
-        told = _sorted(site, [_message_of(letter) for letter in letters], now)
-        for letter, rest in zip(letters, told.rests, strict=True):
-            if rest is None:
-                letter.taken_at = now
-            else:
-                letter.payload, letter.readings = rest.letter, rest.readings
-                letter.reason = rest.reason
-        changed = ["taken_at", "payload", "readings", "reason"]
-        DeadLetter.objects.bulk_update(letters, changed, batch_size=500)
-        appended = _appended(told, now)
-        left = sum(rest.readings for rest in told.rests if rest)
-        taken = Taken(
-            received=len(told.values) + left,
-            new=appended.new,
-            duplicate=appended.duplicate,
-            dead_lettered=left,
-        )
-        if told.values:
-            _count(_new_record(site, now, by=by), taken, now)
         _forget_known(site)
+    return taken
+
+
+def _take_letters(
+    site: Site, letters: Sequence[DeadLetter], now: dt.datetime, by: User | None
+) -> Taken:
+    told = _sorted(site, [_message_of(letter) for letter in letters], now)
+    for letter, rest in zip(letters, told.rests, strict=True):
+        if rest is None:
+            letter.taken_at = now
+        else:
+            letter.payload, letter.readings = rest.letter, rest.readings
+            letter.reason = rest.reason
+    changed = ["taken_at", "payload", "readings", "reason"]
+    DeadLetter.objects.bulk_update(letters, changed, batch_size=500)
+    appended = _appended(told, now)
+    left = sum(rest.readings for rest in told.rests if rest)
+    taken = Taken(
+        received=len(told.values) + left,
+        new=appended.new,
+        duplicate=appended.duplicate,
+        dead_lettered=left,
+    )
+    if told.values:
+        _count(_new_record(site, now, by=by), taken, now)
     return taken
 
 

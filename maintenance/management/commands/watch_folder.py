@@ -124,7 +124,12 @@ class _Watcher:
             )
         try:
             finished(batch)
-        finally:
+        except Exception:  # Whatever it is, it fails this file: those behind it must not wait.
+            self._leave(dropped, file, size, batch)
+            if batch.state != ImportState.FAILED:
+                raise
+            log.exception("folder_file_failed", file=dropped.name, batch=batch.pk)
+        else:
             self._leave(dropped, file, size, batch)
 
     def _refused(self, dropped: Dropped, error: spool.SpoolError) -> Import:

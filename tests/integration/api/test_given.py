@@ -1,6 +1,7 @@
 """GET /api/v1/readings: what was stored comes back, thinned or page by page."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from maintenance import store
 from maintenance.choices import TokenScope
 from maintenance.instants import to_us
 from maintenance.models import ApiToken, MeasurementPoint, Site
+from maintenance.queries import readings
 from tests.factories import (
     NOW,
     SECRET,
@@ -133,6 +135,8 @@ def test_points_come_in_the_order_they_are_named_in(
 def test_a_token_for_some_points_reads_those_alone(
     token: ApiToken, point: MeasurementPoint, other: MeasurementPoint
 ) -> None:
+    token.limited = True
+    token.save()
     token.points.add(other)
     assert [one["point"] for one in get().json()["points"]] == ["pressure"]
     refused = get(point="vibration")
@@ -168,3 +172,56 @@ def test_reading_wants_its_scope(site: Site, point: MeasurementPoint) -> None:
 def test_another_sites_asset_is_not_there(point: MeasurementPoint) -> None:
     ApiTokenFactory.create(scopes=[TokenScope.READ_READINGS.value])
     assert get().json()["code"] == "no_asset"
+
+
+def test_ten_years_are_thinned_evenly() -> None:
+    """So many buckets of so long a time: their product is more than 64 bits hold."""
+    at_us = to_us(START) + np.arange(300_000) * (10 * 365 * 86_400_000_000 // 300_000)
+    values = np.sin(np.arange(300_000.0))
+    window_us = int(at_us[0]), int(at_us[-1]) + 1
+    kept = readings.chosen(at_us, values, window_us, 100_000, "min_max")
+    assert 90_000 < len(kept) <= 100_000
+    assert np.diff(kept).max() < 20
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[int], int]]:
+    """The points and the beginning of each stretch that was read."""
+    told: list[tuple[list[int], int]] = []
+    ordinary = store.read
+
+    def read(point_ids: Sequence[int], start_us: int, end_us: int) -> Any:
+        told.append((list(point_ids), start_us))
+        return ordinary(point_ids, start_us, end_us)
+
+    monkeypatch.setattr(store, "read", read)
+    return told
+
+
+def test_a_page_from_long_ago_begins_at_the_first_reading(
+    token: ApiToken, point: MeasurementPoint, reads: list[tuple[list[int], int]]
+) -> None:
+    answer = get(**{"from": "1970-01-01T00:00:00Z", "limit": 10}).json()
+    assert answer["points"][0]["at"][0] == "2026-01-01T00:00:00Z"
+    assert len(answer["points"][0]["at"]) == 10
+    assert reads == [([point.pk], to_us(START))]
+
+
+@pytest.mark.parametrize("to", ["2025-01-01T00:00:00Z", None])
+def test_a_page_of_what_has_no_readings_is_empty(
+    token: ApiToken, point: MeasurementPoint, to: str | None
+) -> None:
+    silent = MeasurementPointFactory.create(asset=point.asset, code="silent")
+    code = point.code if to else silent.code
+    answer = get(**{"from": "2024-01-01T00:00:00Z", "to": to, "point": code}).json()
+    assert (answer["points"][0]["at"], answer["next"]) == ([], None)
+
+
+def test_points_are_thinned_one_after_another(
+    token: ApiToken,
+    point: MeasurementPoint,
+    other: MeasurementPoint,
+    reads: list[tuple[list[int], int]],
+) -> None:
+    assert len(get(max_points=10).json()["points"]) == 2
+    assert sorted(ids for ids, _start in reads) == sorted([[point.pk], [other.pk]])

@@ -347,3 +347,17 @@ def test_letters_taken_long_ago_are_deleted(
     create(UnknownTopic.objects.get(), engineer)
     take(listener, message("hall/7", 4), now=NOW + dt.timedelta(days=40))
     assert not DeadLetter.objects.exists()
+
+
+def test_letters_that_cannot_be_taken_do_not_keep_those_behind_them_from_it(
+    listener: Listener, point: MeasurementPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(flow, "MOST_TAKEN_AT_ONCE", 2)
+    take(listener, *(message("nowhere", i) for i in range(5)))
+    late = [message("line/P-1", {"ts": TS + i, "vibration": i}) for i in range(4)]
+    take(listener, *late)
+    TopicTemplate.objects.create(site=listener.site, template="line/{asset}", recorded_at=NOW)
+    taken = ingest.take_again(site=listener.site, now=NOW)
+    assert taken == ingest.Taken(received=9, new=4, dead_lettered=5)
+    assert values(point) == [0.0, 1.0, 2.0, 3.0]
+    assert [row.topic for row in UnknownTopic.objects.all()] == ["nowhere"]

@@ -274,3 +274,28 @@ def test_a_mapping_says_how_a_historian_writes(point: MeasurementPoint, drop: Pa
     watch(drop, mapping=os.path.relpath(mapping))
     assert values(point) == [1.5]
     assert Import.objects.get().table == "readings_wide"
+
+
+def test_a_file_that_raises_something_unexpected_fails_and_the_next_one_is_taken(
+    point: MeasurementPoint, drop: Path, monkeypatch: Any
+) -> None:
+    (drop / "a.csv").write_text(GOOD)
+    (drop / "b.csv").write_text(GOOD.replace("1.5", "2.5"))
+    ordinary, failed = ingest.take_upload_block, []
+
+    def broken(*args: Any, **more: Any) -> Any:
+        if not failed:
+            failed.append(args)
+            raise ZeroDivisionError("a mistake of ours")
+        return ordinary(*args, **more)
+
+    monkeypatch.setattr(ingest, "take_upload_block", broken)
+    watch(drop)
+    told = files(drop)
+    assert len([name for name in told if name.startswith("failed/")]) == 2
+    assert len([name for name in told if name.startswith("done/")]) == 1
+    assert set(Import.objects.values_list("state", "error")) == {
+        (ImportState.FAILED, "ZeroDivisionError"),
+        (ImportState.DONE, ""),
+    }
+    assert len(values(point)) == 1

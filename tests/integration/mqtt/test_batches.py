@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from paho.mqtt.client import ConnectFlags
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from maintenance.flow import ingest
 from maintenance.models import DeadLetter, Import, Site, UnknownTopic
@@ -145,3 +148,30 @@ def test_pauses_grow_to_a_minute_and_begin_anew() -> None:
     assert all(30 <= length <= 60 for length in lengths[7:])
     pauses.over()
     assert pauses.following() <= 1
+
+
+def test_what_needs_no_acknowledgement_outlives_the_connection(
+    listening: mqtt.Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker sends it once: what is to be acknowledged comes again."""
+    monkeypatch.setattr(listening, "_sleep", lambda _seconds: None)
+    arrive(listening, b"1", b"2")
+    listening._batch.add(ingest.Message("nowhere", b"3", 3, 0), 0.0)
+    listening._lost("gone")
+    listening._store()
+    assert acknowledged(listening) == []
+    assert [letter.payload for letter in DeadLetter.objects.all()] == ["3"]
+
+
+def test_a_new_session_stays_new_until_something_is_stored(
+    listening: mqtt.Listening, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Any = listening._client
+    monkeypatch.setattr(client, "subscribe", lambda _topics: None, raising=False)
+    reason = ReasonCode(PacketTypes.CONNACK)
+    for session_present in (False, True):
+        listening._on_connect(client, None, ConnectFlags(session_present), reason, None)
+    assert listening._new_session
+    arrive(listening, b"1")
+    listening._store()
+    assert not listening._new_session

@@ -157,3 +157,14 @@ def test_verify_names_hot_readings_earlier_than_the_watermark(point):
     _append(point, [TODAY], [1.0])
     Watermark.objects.update(sealed_before_us=TODAY + 1)
     assert [fault.reason for fault in store.verify()] == ["hot readings earlier than the watermark"]
+
+
+def test_the_oldest_instant_is_a_readings_own_and_not_where_its_segment_begins(point):
+    often, silent = MeasurementPointFactory().pk, MeasurementPointFactory().pk
+    assert store.first_at_us([point, silent]) is None
+    _append(point, [LONG_AGO + i * 3_600_000_000 for i in range(48)], [1.0] * 48)
+    _append(often, [LONG_AGO - 60_000_000 + i * 60_000_000 for i in range(99)], [1.0] * 99)
+    _append(point, [TODAY], [1.0])
+    assert ReadingSegment.objects.count() >= 2
+    assert store.first_at_us([point, silent]) == LONG_AGO
+    assert store.first_at_us([point, often, silent]) == LONG_AGO - 60_000_000
