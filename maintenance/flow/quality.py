@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,9 @@ from predictors.quality import Kind, Stretch, check
 
 MOST_READINGS = 50_000_000
 POINTS_AT_ONCE = 50
+# About as many readings of one point are held at a time; a week is, whatever its sampling.
+HELD_READINGS = 20_000_000
+LEAST_SPAN = dt.timedelta(days=7)
 # How far back the first check goes, and what limits are learnt from.
 HISTORY = dt.timedelta(days=730)
 LESSON = dt.timedelta(days=90)
@@ -69,20 +72,14 @@ def check_readings(
     )
     for start in range(0, len(due), POINTS_AT_ONCE):
         if told["readings"] >= MOST_READINGS:
-            told["left"] = len(due) - start
             break
-        judged = list(_judged(due[start : start + POINTS_AT_ONCE], as_of=as_of))
-        with transaction.atomic():
-            for one in judged:
-                new, extended = _write(one, now=now)
-                told["new"] += new
-                told["extended"] += extended
-                one.point.quality_checked_until = as_of
-            MeasurementPoint.objects.bulk_update(
-                [one.point for one in judged], ["quality_checked_until", "learnt_limits"]
-            )
-        told["points"] += len(judged)
-        told["readings"] += sum(len(one.at_us) for one in judged)
+        points = due[start : start + POINTS_AT_ONCE]
+        standing = _standing(points, as_of=as_of)
+        last = store.last_at_us(point.pk for point in points)
+        for point in points:
+            spans, last_us = standing[point.asset_id], last.get(point.pk)
+            _check_point(point, spans, last_us, as_of=as_of, now=now, told=told)
+    told["left"] = len(due) - told["points"]
     with transaction.atomic():
         fence(told)
     return told
@@ -114,35 +111,92 @@ def set_thresholds(
         )
 
 
-def _judged(points: Sequence[MeasurementPoint], *, as_of: dt.datetime) -> Iterator[_Judged]:
-    standing = _standing(points, as_of=as_of)
-    known = queries.intervals_of(points)
-    last = store.last_at_us(point.pk for point in points)
-    for point in points:
-        spans = standing[point.asset_id]
-        wrong_us = [
-            (to_us(one.starts_at), to_us(one.ends_at))
-            for one in known[point.pk]
-            if one.kind == QualityKind.CLOCK_SKEW
-        ]
-        if point.pk not in last:
-            yield _Judged(point, np.empty(0, np.int64), [], [], 0)
-            continue
-        limits = _limits(point, spans, known[point.pk], as_of=as_of)
+def _check_point(
+    point: MeasurementPoint,
+    standing: Spans,
+    last_us: int | None,
+    *,
+    as_of: dt.datetime,
+    now: dt.datetime,
+    told: dict[str, Any],
+) -> None:
+    """A long history in stretches, as if night by night; what a run cannot do is left."""
+    span = _span(point, last_us, as_of=as_of)
+    while told["readings"] < MOST_READINGS:
         since_us = _since_us(point, as_of)
-        silent_us = _silent_from_us(known[point.pk], since_us)
-        start_us = min(since_us, last[point.pk], silent_us) - _context_us(limits)
-        at_us, values = _read(point, start_us, to_us(as_of) + 1, without=wrong_us)
-        found = check(
-            at_us,
-            values,
-            limits,
-            unit=point.unit,
-            as_of_us=to_us(as_of),
-            standing=spans,
-            ongoing_unit=_ongoing_unit(known[point.pk], at_us),
-        )
-        yield _Judged(point, at_us, found, known[point.pk], since_us)
+        until = min(as_of, from_us(since_us) + span)
+        judged = _judged(point, standing, last_us, since_us, until=until, span=span, as_of=as_of)
+        told["readings"] += len(judged.at_us)
+        with transaction.atomic():
+            if not _still_holds(judged, until=until):
+                return
+            new, extended = _write(judged, now=now)
+        told["new"] += new
+        told["extended"] += extended
+        del judged  # its readings go before the next are read
+        if until == as_of:
+            told["points"] += 1
+            return
+
+
+def _still_holds(judged: _Judged, *, until: dt.datetime) -> bool:
+    """Mark the point as checked, unless it was judged by what no longer holds."""
+    point = judged.point
+    unchanged = {name: getattr(point, name) for name in (*THRESHOLDS, "quality_checked_until")}
+    same = MeasurementPoint.objects.filter(pk=point.pk, **unchanged)
+    if not same.update(quality_checked_until=until, learnt_limits=point.learnt_limits):
+        return False
+    point.quality_checked_until = until
+    return True
+
+
+def _span(point: MeasurementPoint, last_us: int | None, *, as_of: dt.datetime) -> dt.timedelta:
+    """How much time holds as many readings as may be held, by the point's densest sampling."""
+    whole = max(LESSON, as_of - from_us(_since_us(point, as_of)))
+    if last_us is None:
+        return whole
+    day_us = round(LEAST_CONTEXT.total_seconds() * 1e6)
+    lately = 0
+    if not point.learnt_limits or to_us(as_of - LEAST_SPAN) > _since_us(point, as_of):
+        lately = len(_read(point, last_us - day_us, last_us + 1, without=())[0])
+    declared = queries.limits_of(point).sampling_us or day_us
+    sampling_us = max(1, min(declared, day_us // max(1, lately)))
+    held_us = min(HELD_READINGS * sampling_us, round(whole.total_seconds() * 1e6))
+    return max(LEAST_SPAN, dt.timedelta(microseconds=held_us))
+
+
+def _judged(
+    point: MeasurementPoint,
+    standing: Spans,
+    last_us: int | None,
+    since_us: int,
+    *,
+    until: dt.datetime,
+    span: dt.timedelta,
+    as_of: dt.datetime,
+) -> _Judged:
+    if last_us is None:
+        return _Judged(point, np.empty(0, np.int64), [], [], 0)
+    known = queries.intervals_of([point])[point.pk]
+    wrong_us = [
+        (to_us(one.starts_at), to_us(one.ends_at))
+        for one in known
+        if one.kind == QualityKind.CLOCK_SKEW
+    ]
+    limits = _limits(point, standing, known, as_of=as_of, lesson=min(LESSON, span))
+    context_us = min(_context_us(limits), round(span.total_seconds() * 1e6))
+    start_us = min(since_us, last_us, _silent_from_us(known, since_us)) - context_us
+    at_us, values = _read(point, start_us, to_us(until) + 1, without=wrong_us)
+    found = check(
+        at_us,
+        values,
+        limits,
+        unit=point.unit,
+        as_of_us=to_us(until),
+        standing=standing,
+        ongoing_unit=_ongoing_unit(known, at_us),
+    )
+    return _Judged(point, at_us, found, known, since_us)
 
 
 def _since_us(point: MeasurementPoint, as_of: dt.datetime) -> int:
@@ -175,12 +229,13 @@ def _limits(
     known: Iterable[QualityInterval],
     *,
     as_of: dt.datetime,
+    lesson: dt.timedelta,
 ) -> Limits:
     """What is declared, else what was learnt; it is learnt again every other week."""
     learnt_at = point.learnt_limits.get("learnt_at")
     if learnt_at is None or as_of - dt.datetime.fromisoformat(learnt_at) >= LEARN_EVERY:
         flagged = [(to_us(one.starts_at), to_us(one.ends_at)) for one in known if one.readings > 0]
-        at_us, values = _read(point, to_us(as_of - LESSON), to_us(as_of) + 1, without=flagged)
+        at_us, values = _read(point, to_us(as_of - lesson), to_us(as_of) + 1, without=flagged)
         learnt = learn(at_us, values, standing=standing)
         if learnt != Limits():
             point.learnt_limits = {**learnt.to_dict(), "learnt_at": as_of.isoformat()}

@@ -22,6 +22,8 @@ from maintenance.store.arrays import runs_of
 from predictors.quality import (
     AHEAD_US,
     BEHIND_US,
+    FEW,
+    LONG_PAST_US,
     Kind,
     Stretch,
     clock_faults,
@@ -35,6 +37,9 @@ HOUR_US = 3_600_000_000
 JOINED = dt.timedelta(hours=1)
 USUAL_SAMPLING_US = HOUR_US
 SAMPLES_JOINED = 3
+# What one request reads of the store to tell wrong clocks: hours of some points each.
+POINTS_AT_ONCE = 50
+MOST_READS = 200
 
 Told = tuple[int, Stretch]
 
@@ -62,7 +67,7 @@ def _judged(late: Mapping[int, Ints], now_us: int) -> Iterator[Told]:
         return
     sampling_us = _sampling_us(late)
     behind_us = _behind_us(late)
-    known = _known_us(late, sampling_us)
+    known = _known_us(late, sampling_us, now_us)
     for point_id, at_us in late.items():
         wrong = clock_faults(
             at_us,
@@ -130,22 +135,57 @@ def _behind_us(point_ids: Mapping[int, Ints]) -> dict[int, int]:
     }
 
 
-def _known_us(late: Mapping[int, Ints], sampling_us: Mapping[int, int]) -> dict[int, Ints]:
-    """The instants that were stored close by; where there are none, when the point began."""
-    heard = set(store.last_at_us(late))
-    together: dict[int, list[int]] = defaultdict(list)
-    for point_id in heard:
-        together[int(late[point_id][0]) // DAY_US].append(point_id)
-    known = {point_id: np.empty(0, np.int64) for point_id in late}
-    for points in together.values():
-        reach_us = SAMPLES_JOINED * max(sampling_us[point] for point in points)
-        first_us = min(int(late[point][0]) for point in points) - reach_us
-        last_us = max(int(late[point][-1]) for point in points) + reach_us
-        read = store.read(points, max(0, first_us), last_us)
-        began_us = store.first_at_us(points)
-        for point in points:
-            known[point] = read[point][0] if len(read[point][0]) else np.array([began_us], np.int64)
+def _known_us(
+    suspect: Mapping[int, Ints], sampling_us: Mapping[int, int], now_us: int
+) -> dict[int, Ints]:
+    """The instants that were stored close by; where there are none, when the point began.
+
+    None at all for points that need not be compared, or that one request cannot compare.
+    """
+    known = {point_id: np.empty(0, np.int64) for point_id in suspect}
+    late = {point_id: at_us[now_us - at_us > BEHIND_US] for point_id, at_us in suspect.items()}
+    late = {point_id: at_us for point_id, at_us in late.items() if 0 < len(at_us) <= FEW}
+    last = store.last_at_us(late) if late else {}
+    together: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for point_id in last:
+        for window in _windows(late[point_id], SAMPLES_JOINED * sampling_us[point_id]):
+            together[window].append(point_id)
+    reads = [
+        (window, points[first : first + POINTS_AT_ONCE])
+        for window, points in together.items()
+        for first in range(0, len(points), POINTS_AT_ONCE)
+    ]
+    near: dict[int, list[Ints]] = defaultdict(list)
+    for (start_us, end_us), points in reads[:MOST_READS]:
+        for point_id, (at_us, _values) in store.read(points, start_us, end_us).items():
+            # A copy: what was read of a whole day is not held for the sake of an hour.
+            near[point_id].append(at_us.copy())
+    unread = {point_id for _window, points in reads[MOST_READS:] for point_id in points}
+    for point_id in last.keys() - unread:
+        found = np.unique(np.concatenate(near[point_id]))
+        known[point_id] = found if len(found) else _began_us(point_id, late[point_id], last)
     return known
+
+
+def _windows(at_us: Ints, reach_us: int) -> list[tuple[int, int]]:
+    """Whole hours around instants, so that points share them; those that meet are one."""
+    windows: list[tuple[int, int]] = []
+    for one in at_us.tolist():
+        start_us = max(0, (one - reach_us) // HOUR_US * HOUR_US)
+        end_us = max(0, -((-one - reach_us - 1) // HOUR_US) * HOUR_US)
+        if windows and start_us <= windows[-1][1]:
+            windows[-1] = windows[-1][0], end_us
+        else:
+            windows.append((start_us, end_us))
+    return windows
+
+
+def _began_us(point_id: int, late: Ints, last: Mapping[int, int]) -> Ints:
+    """When a point began; asked only if its last reading is long after what came late."""
+    if last[point_id] - LONG_PAST_US <= int(late[-1]):
+        return np.array([last[point_id]], np.int64)
+    began_us = store.first_at_us([point_id])
+    return np.array([last[point_id] if began_us is None else began_us], np.int64)
 
 
 def _check_again(point_ids: Ints, at_us: Ints, *, now: dt.datetime) -> None:

@@ -243,3 +243,70 @@ def test_an_origin_before_a_flat_line_could_be_told_sees_it(plant: Plant) -> Non
     ]
     assert last[0] == pytest.approx(3.3333)
     assert last[1] == pytest.approx(values[299])
+
+
+def test_a_long_history_is_checked_in_stretches_as_if_at_once(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_us, values = hourly(days=80)
+    values[600], values[1000:1060] = 9.0, 3.3333
+    point = point_of(plant)
+    keep = np.ones(len(values), np.bool_)
+    keep[1300:1400] = False
+    speak(point, at_us[keep], values[keep])
+    check(plant)
+    at_once = told(point)
+    assert [row[0] for row in at_once] == [QualityKind.SPIKE, QualityKind.FLAT, QualityKind.STALE]
+    QualityInterval.objects.all().delete()
+    MeasurementPoint.objects.update(quality_checked_until=None)
+    monkeypatch.setattr(quality, "HELD_READINGS", 10 * 24)
+    held = []
+
+    def counted(points: list[int], start_us: int, end_us: int) -> dict:
+        found = read(points, start_us, end_us)
+        held.append(sum(len(one) for one, _values in found.values()))
+        return found
+
+    monkeypatch.setattr(quality.store, "read", counted)
+    check(plant)
+    assert told(point) == at_once
+    assert max(held) <= 2 * 10 * 24 + 2
+
+
+def test_a_run_ends_between_two_points(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    for asset in ("P-1", "P-2"):
+        speak(point_of(plant, asset), *hourly())
+    points = MeasurementPoint.objects.of_site(plant.site).count()
+    monkeypatch.setattr(quality, "MOST_READINGS", 1)
+    first = check(plant)
+    assert (first["readings"], first["points"] + first["left"]) == (24 * DAYS, points)
+    assert check(plant)["readings"] == 24 * DAYS
+    assert check(plant)["left"] == 0
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_a_judgement_that_was_overtaken_is_dropped(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, *, checked: bool
+) -> None:
+    at_us, values = hourly()
+    values[-12] = 4.5
+    point = point_of(plant)
+    MeasurementPoint.objects.filter(pk=point.pk).update(
+        plausible_max=4.2, quality_checked_until=MONDAY - DAY if checked else None
+    )
+    speak(point, at_us, values)
+    user = plant.user(Role.RELIABILITY_ENGINEER)
+    judge = quality.check
+
+    def overtaken(*given, **more):
+        changes = {"plausible_max": 6.0, "largest_step": 5.0}
+        quality.set_thresholds(point=point, changes=changes, by=user, now=MONDAY)
+        return judge(*given, **more)
+
+    monkeypatch.setattr(quality, "check", overtaken)
+    assert check(plant)["left"] == 1
+    point.refresh_from_db()
+    assert (told(point), point.quality_checked_until) == ([], None)
+    monkeypatch.setattr(quality, "check", judge)
+    assert check(plant)["left"] == 0
+    assert told(point) == []

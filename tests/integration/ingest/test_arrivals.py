@@ -115,3 +115,52 @@ def test_what_comes_late_is_checked_after_all(point: MeasurementPoint) -> None:
     arrivals.append(ids, late, np.full(len(late), 3.0), now=NOW)
     point.refresh_from_db()
     assert point.quality_checked_until == from_us(int(late[0]))
+
+
+def test_readings_far_apart_do_not_have_the_history_between_them_read(
+    point: MeasurementPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = MeasurementPointFactory(sampling_seconds=60)
+    arrive(other, NOW, now=NOW)
+    read, seen = arrivals.store.read, []
+
+    def counted(points: list[int], start_us: int, end_us: int) -> dict:
+        found = read(points, start_us, end_us)
+        seen.append(sum(len(at_us) for at_us, _values in found.values()))
+        return found
+
+    monkeypatch.setattr(arrivals.store, "read", counted)
+    first = dt.datetime(1970, 1, 2, tzinfo=dt.UTC)
+    at_us = np.array([to_us(first), to_us(NOW - 24 * HOUR)] * 2)
+    ids = np.repeat([point.pk, other.pk], 2)
+    arrivals.append(ids, at_us, np.full(4, 3.0), now=NOW)
+    assert sum(seen) <= 3 * 60
+
+
+def test_when_a_point_began_is_not_when_its_neighbour_did(point: MeasurementPoint) -> None:
+    elder = MeasurementPointFactory(sampling_seconds=60)
+    began = dt.datetime(2009, 1, 1, tzinfo=dt.UTC)
+    ids = np.full(3_000, elder.pk, dtype=np.int64)
+    arrivals.append(ids, to_us(began) + np.arange(3_000), np.full(3_000, 3.0), now=NOW)
+    reset = dt.datetime(2010, 1, 1, tzinfo=dt.UTC)
+    ids = np.array([elder.pk, point.pk])
+    arrivals.append(ids, np.full(2, to_us(reset)), np.full(2, 3.0), now=NOW)
+    assert told(elder) == []
+    assert told(point) == [(QualityKind.CLOCK_SKEW, reset, reset, 1)]
+
+
+def test_more_than_a_few_late_readings_are_compared_with_nothing(
+    point: MeasurementPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals.store, "read", lambda *_given: pytest.fail("read"))
+    arrive(point, *(NOW - 100 * HOUR - n * 2 * MINUTE for n in range(600)), now=NOW)
+    assert told(point) == []
+
+
+def test_what_one_request_cannot_compare_is_taken_as_it_comes(
+    point: MeasurementPoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrivals, "MOST_READS", 1)
+    odd = dt.timedelta(seconds=17)
+    arrive(point, NOW - 100 * HOUR + odd, NOW - 50 * HOUR + odd, now=NOW)
+    assert told(point) == []
