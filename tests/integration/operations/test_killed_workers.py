@@ -36,8 +36,9 @@ IntervalSchedule.objects.update(every=1)
 ASK = """
 from django.utils import timezone
 from maintenance import tasks
+from maintenance.choices import Trigger
 from maintenance.models import Site
-asked = tasks.request_{what}(site=Site.objects.get(), by=None, now=timezone.now())
+asked = tasks.request_{what}(site=Site.objects.get(), by=None, now=timezone.now(){more})
 print(json.dumps(asked.pk))
 """
 EFFECTS = """
@@ -82,9 +83,11 @@ def row(plant: Installation, operation: int) -> dict[str, Any]:
         return dict(connection.execute(query, [operation]).fetchone())
 
 
-def killed_in_the_middle(plant: Installation, what: str, middle: Any) -> dict[str, Any]:
+def killed_in_the_middle(
+    plant: Installation, what: str, middle: Any, *, more: str = ""
+) -> dict[str, Any]:
     """Ask, wait until a run is under way, kill its worker, wait for the end."""
-    operation = plant.python(ASK.format(what=what))
+    operation = plant.python(ASK.format(what=what, more=more))
     honcho = int(plant.environment["honcho"])
     plant.wait_for(
         lambda: middle(row(plant, operation)), seconds=AGAIN_SECONDS, what=f"{what} under way"
@@ -110,7 +113,7 @@ def test_a_worker_killed_while_it_trains_leaves_one_model_of_each_mode(plant):
     def under_way(row: dict[str, Any]) -> bool:
         return row["state"] == "running" and row["heartbeat_at"] > row["started_at"]
 
-    done = killed_in_the_middle(plant, "training", under_way)
+    done = killed_in_the_middle(plant, "training", under_way, more=", trigger=Trigger.BUTTON")
     assert (done["state"], done["run"], done["error"]) == ("succeeded", 2, "")
     effects = plant.python(EFFECTS)
     assert sorted(effects["models"]) == [["bearing", 1], ["seal", 1]]

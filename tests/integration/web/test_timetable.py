@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,6 +19,14 @@ from tests.plants import Plant, tiny
 pytestmark = pytest.mark.django_db
 
 DAILY = {"enabled": "on", "rhythm": "daily", "time": "03:15", "zone": "Europe/Madrid"}
+
+
+@pytest.fixture(autouse=True)
+def the_defaults(db: None) -> None:
+    """A test that commits empties every table behind it, those that migrations filled as well."""
+    for name in ("0002_timetable", "0004_watch_every_night", "0008_seal_every_night"):
+        migration = import_module(f"maintenance.migrations.{name}").Migration
+        migration.operations[0].code(apps, None)
 
 
 @pytest.fixture
