@@ -15,6 +15,7 @@ from maintenance.flow import entrance, ingest
 from maintenance.models import (
     Absence,
     AccessWindow,
+    ApiToken,
     Asset,
     AssetClass,
     AuditEntry,
@@ -144,6 +145,16 @@ class AssetAdmin(FactAdmin):
     search_fields = ("code", "name", "serial")
 
 
+@admin.register(MeasurementPoint)
+class MeasurementPointAdmin(FactAdmin):
+    def save_related(
+        self, request: HttpRequest, form: ModelForm[Any], formsets: Any, change: bool
+    ) -> None:
+        """A token that is given a point is for its points alone from then on."""
+        super().save_related(request, form, formsets, change)
+        ApiToken.objects.filter(points=form.instance).update(limited=True)
+
+
 @admin.register(FailureMode)
 class FailureModeAdmin(FactAdmin):
     list_display = ("name", "asset_class", "component_code", "failure_cost")
@@ -174,7 +185,6 @@ admin.site.register(
         FunctionalLocation,
         AssetClass,
         Component,
-        MeasurementPoint,
         Absence,
         ToolType,
         Tool,

@@ -61,9 +61,9 @@ def token_of(request: HttpRequest, scopes: tuple[TokenScope, ...], now: dt.datet
 
 def points_of(token: ApiToken) -> frozenset[int] | None:
     """The points that a token is for; None when it is for all of its site."""
-    if not getattr(token, "of_some_points", True):
+    if not token.limited and not getattr(token, "of_some_points", True):
         return None
-    return frozenset(token.points.values_list("pk", flat=True)) or None
+    return token.allowed_points()
 
 
 _in_flight: Counter[int] = Counter()

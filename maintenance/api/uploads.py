@@ -22,7 +22,7 @@ from ninja import Query, Router, Schema, Status
 from maintenance import tasks
 from maintenance.api.schemas import Problem as ProblemOut
 from maintenance.api.schemas import RefusedRowOut
-from maintenance.api.tokens import Problem
+from maintenance.api.tokens import Problem, one_more
 from maintenance.choices import ImportDoor, ImportState, TokenScope
 from maintenance.flow import ingest
 from maintenance.models import ApiToken, Import, RejectedRow
@@ -84,7 +84,7 @@ class UploadOut(Schema):
     errors_url: str
 
 
-_REFUSED: dict[int, Any] = dict.fromkeys((401, 403, 408, 411, 413, 415, 422, 503), ProblemOut)
+_REFUSED: dict[int, Any] = dict.fromkeys((401, 403, 408, 411, 413, 415, 422, 429, 503), ProblemOut)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _DESCRIPTION = """CSV, NDJSON or Parquet, plain or gzip, of up to VIGIA_MAX_UPLOAD_MB unpacked.
 
@@ -122,7 +122,8 @@ def send(request: HttpRequest, asked: Annotated[Asked, Query()]) -> Status[Uploa
         raise Problem(403, "wrong_scope", f"The token does not have the scope {wanted}.")
     now = timezone.now()
     how = _how(request, asked)
-    spooled = _spooled(request)
+    with one_more(token):
+        spooled = _spooled(request)
     with spooled:
         how = _as_it_is(spooled, how)
         batch, known = tasks.request_upload(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -53,7 +54,7 @@ class Site(models.Model):
         _("standard labour rate per hour"), max_digits=9, decimal_places=2, default=40
     )
     keep_readings_days = models.PositiveIntegerField(
-        _("keep readings, days"), null=True, blank=True
+        _("keep readings, days"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
     recorded_at = models.DateTimeField(_("recorded at"))
 
@@ -69,6 +70,10 @@ class Site(models.Model):
             models.CheckConstraint(
                 name="site_schedule_days_within_limits",
                 condition=models.Q(schedule_days__gte=1, schedule_days__lte=56),
+            ),
+            models.CheckConstraint(
+                name="site_keeps_readings_for_a_day",
+                condition=models.Q(keep_readings_days__gte=1),
             ),
         ]
 
@@ -162,6 +167,8 @@ class ApiToken(SiteScoped):
     name = models.CharField(_("name"), max_length=80)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     scopes = models.JSONField(_("scopes"), default=list)
+    # It stays so when its last point is deleted: whoever gives a token points sets it.
+    limited = models.BooleanField(_("for its measurement points alone"), default=False)
     created_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
     recorded_at = models.DateTimeField(_("recorded at"))
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -180,6 +187,11 @@ class ApiToken(SiteScoped):
 
     def allows(self, scope: TokenScope) -> bool:
         return scope.value in self.scopes
+
+    def allowed_points(self) -> frozenset[int] | None:
+        """The points that it is for; None when it is for all of its site."""
+        points = frozenset(self.points.values_list("pk", flat=True))
+        return points if self.limited or points else None
 
     @staticmethod
     def new_secret() -> str:

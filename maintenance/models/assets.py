@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, ClassVar, Self
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -206,7 +207,9 @@ class MeasurementPoint(Fact):
     tokens: models.ManyToManyField[ApiToken, Any] = models.ManyToManyField(
         ApiToken, related_name="points", blank=True
     )
-    keep_days = models.PositiveIntegerField(_("keep readings, days"), null=True, blank=True)
+    keep_days = models.PositiveIntegerField(
+        _("keep readings, days"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
     # What the checks of data quality learnt from its history, for thresholds that nobody set.
     learnt_limits = models.JSONField(default=dict, editable=False)
     # Readings up to then were checked; what comes late for an earlier time sets it back.
@@ -226,6 +229,9 @@ class MeasurementPoint(Fact):
                 condition=models.Q(plausible_min=None)
                 | models.Q(plausible_max=None)
                 | models.Q(plausible_min__lt=models.F("plausible_max")),
+            ),
+            models.CheckConstraint(
+                name="point_keeps_readings_for_a_day", condition=models.Q(keep_days__gte=1)
             ),
         ]
 

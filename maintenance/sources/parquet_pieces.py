@@ -196,11 +196,6 @@ def _shown(value: Any) -> str:
     return ingest.as_text(value)
 
 
-def _row(batch: pa.RecordBatch, i: int) -> str:
-    [row] = batch.slice(i, 1).to_pylist()
-    return ", ".join(f"{name}={value}" for name, value in row.items())
-
-
 def _places(flags: pa.Array) -> list[int]:
     found: list[int] = np.flatnonzero(flags.to_numpy(zero_copy_only=False)).tolist()
     return found

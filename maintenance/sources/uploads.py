@@ -123,7 +123,7 @@ def take(
     with translation.override(language):
         error = ""
         try:
-            run = _Run(batch, spooled, HowToRead(**how), now, _allowed(token_id))
+            run = _Run(batch, spooled, HowToRead(**how), now, _allowed(token_id, now))
             run.take_blocks(report, fence)
         except MappingError as problem:
             error = str(problem).replace(spooled.name, batch.file_name or _("The file"))
@@ -147,11 +147,14 @@ def _finish(batch: Import, error: str, fence: Fence, now: dt.datetime) -> None:
         fence({name: getattr(batch, name) for name in names})
 
 
-def _allowed(token_id: int | None) -> frozenset[int] | None:
-    """The points a token may write; None: all of its site."""
-    token = ApiToken.objects.filter(pk=token_id).first() if token_id else None
-    points = frozenset(token.points.values_list("pk", flat=True)) if token else frozenset()
-    return points or None
+def _allowed(token_id: int | None, now: dt.datetime) -> frozenset[int] | None:
+    """The points a token may write; None: all of its site. Raises MappingError."""
+    if token_id is None:
+        return None
+    token = ApiToken.objects.usable(now=now).filter(pk=token_id).first()
+    if token is None:
+        raise MappingError(_("The token of the upload was deleted or revoked, or it expired."))
+    return token.allowed_points()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -40,8 +41,10 @@ def metrics(request: HttpRequest) -> HttpResponseBase:
             refused = HttpResponse("wrong token\n", status=401, content_type="text/plain")
             refused["WWW-Authenticate"] = "Bearer"
             return refused
-    elif not request.user.is_superuser:
+    elif not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
+    elif not request.user.is_superuser:
+        raise PermissionDenied
     return HttpResponse(_text(), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from maintenance import store
@@ -391,7 +392,7 @@ def test_the_hour_that_comes_twice_is_two_hours(token: None, point: MeasurementP
 def test_a_token_for_some_points_writes_those_alone(
     site: Site, point: MeasurementPoint, plant: MeasurementPoint
 ) -> None:
-    ApiTokenFactory.create(site=site).points.add(point)
+    ApiTokenFactory.create(site=site, limited=True).points.add(point)
     answer = post(rows({}, {"asset": "P-2"}, {"asset": "P-9"})).json()
     assert (answer["new"], answer["refused"]) == (1, 2)
     assert answer["errors"][0] == {
@@ -400,6 +401,30 @@ def test_a_token_for_some_points_writes_those_alone(
         "reason": "the token may not write this measurement point",
     }
     assert (stored(point), stored(plant)) == ([1.5], [])
+
+
+def test_a_token_for_some_points_writes_none_when_the_last_is_gone(
+    site: Site, point: MeasurementPoint, plant: MeasurementPoint
+) -> None:
+    ApiTokenFactory.create(site=site, limited=True).points.add(plant)
+    plant.delete()
+    answer = post(rows({})).json()
+    assert (answer["new"], answer["refused"]) == (0, 1)
+    assert stored(point) == []
+
+
+def test_a_token_that_is_given_a_point_by_hand_stays_limited_to_its_points(
+    site: Site, point: MeasurementPoint, admin_client: Client
+) -> None:
+    token = ApiTokenFactory.create(site=site)
+    page = reverse("admin:maintenance_measurementpoint_change", args=[point.pk])
+    form = admin_client.get(page).context["adminform"].form
+    filled = {name: value for name, value in form.initial.items() if value is not None}
+    answer = admin_client.post(page, {**filled, "tokens": [token.pk]})
+    assert answer.status_code == 302
+    token.refresh_from_db()
+    assert token.limited
+    assert list(token.points.all()) == [point]
 
 
 def test_a_token_with_too_many_requests_in_work_is_told_to_wait(

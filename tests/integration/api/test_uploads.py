@@ -15,8 +15,9 @@ from django.test import Client
 from django.utils import timezone
 
 from maintenance import operations, store, tasks
+from maintenance.api import tokens
 from maintenance.choices import ImportDoor, ImportState, TokenScope
-from maintenance.models import Import, MeasurementPoint, Operation, Site
+from maintenance.models import ApiToken, Import, MeasurementPoint, Operation, Site
 from maintenance.sources import csv_pieces, ndjson_pieces, parquet_pieces, spool, uploads
 from tests.factories import (
     SECRET,
@@ -86,6 +87,12 @@ def state(number: int) -> dict[str, Any]:
     answer = Client().get(f"{URL}/{number}", headers={"authorization": f"Bearer {SECRET}"})
     assert answer.status_code == 200, answer.content
     return answer.json()
+
+
+def limit(token: ApiToken, point: MeasurementPoint) -> None:
+    token.limited = True
+    token.save()
+    token.points.add(point)
 
 
 def counts(told: dict[str, Any]) -> tuple[int, int, int, int]:
@@ -377,10 +384,43 @@ def test_a_failed_file_may_be_sent_again(points: Any) -> None:
 
 
 def test_a_token_of_some_points_writes_no_others(token: Any, points: Any) -> None:
-    token.points.add(points["P-1 vibration"])
+    limit(token, points["P-1 vibration"])
     done = taken(LONG + GOOD + GOOD.replace("P-1", "P-2"))
     assert refused(done) == [(3, "point")]
     assert counts(done) == (2, 1, 0, 1)
+
+
+def test_a_token_whose_last_point_is_gone_writes_nothing(token: Any, points: Any) -> None:
+    limit(token, points["P-2 pressure"])
+    points["P-2 pressure"].delete()
+    assert counts(taken(LONG + GOOD)) == (1, 0, 0, 1)
+    assert of(points["P-1 vibration"]) == []
+
+
+@pytest.mark.parametrize("ended", ["revoked_at", "expires_at", "deleted"])
+def test_a_file_whose_token_ended_before_it_was_taken_fails(
+    token: Any, points: Any, ended: str
+) -> None:
+    assert send(LONG + GOOD).status_code == 202
+    if ended == "deleted":
+        token.delete()
+    else:
+        setattr(token, ended, timezone.now())
+        token.save()
+    perform()
+    batch = Import.objects.get()
+    assert batch.state == ImportState.FAILED
+    assert batch.error == "The token of the upload was deleted or revoked, or it expired."
+    assert of(points["P-1 vibration"]) == []
+
+
+def test_a_token_with_too_many_requests_in_work_sends_no_file(token: Any, settings: Any) -> None:
+    settings.TOKEN_REQUESTS_AT_ONCE = 1
+    with tokens.one_more(token):
+        answer = send(LONG + GOOD)
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
+    assert not Import.objects.exists()
+    assert send(LONG + GOOD).status_code == 202
 
 
 def test_a_token_without_the_scope_sends_nothing(site: Site) -> None:

@@ -79,3 +79,31 @@ def test_openings_go_and_come_back_with_the_migration(migrate: Migrate) -> None:
     migrate(OPENED)
     assert ledger(migrate(LEDGER_WITHOUT_OPENINGS)) == {"brg": None}
     assert ledger(migrate(OPENED)) == {"brg": 2}
+
+
+def test_tokens_of_some_points_stay_so_and_no_readings_are_kept_for_no_day(
+    migrate: Migrate,
+) -> None:
+    apps = migrate("0011_quality_is_known")
+    site, point = a_point(apps)
+    tokens = apps.get_model("maintenance", "ApiToken").objects
+    for name in ("all", "some"):
+        tokens.create(site=site, name=name, digest=name, recorded_at=NOW)
+    point.tokens.add(tokens.get(name="some"))
+    apps = migrate("0012_limited_tokens")
+    tokens = apps.get_model("maintenance", "ApiToken").objects
+    assert dict(tokens.values_list("name", "limited")) == {"all": False, "some": True}
+    assert apps.get_model("maintenance", "Site").objects.get().keep_readings_days is None
+    assert apps.get_model("maintenance", "MeasurementPoint").objects.get().keep_days is None
+
+
+def a_point(apps: Apps) -> tuple[Any, Any]:
+    """A site and a point of it that say zero days."""
+
+    def made(model: str, **fields: Any) -> Any:
+        return apps.get_model("maintenance", model).objects.create(recorded_at=NOW, **fields)
+
+    site = made("Site", code="old", name="Old", keep_readings_days=0)
+    pumps = made("AssetClass", site=site, code="pump", name="Pump")
+    asset = made("Asset", site=site, asset_class=pumps, code="P-1", name="P-1", commissioned_at=NOW)
+    return site, made("MeasurementPoint", asset=asset, code="t", name="t", keep_days=0)
