@@ -68,6 +68,18 @@ INGEST = (
     "resent_vs_first",
     "file_again_vs_first",
 )
+FAULTS = (
+    "kills",
+    "database_kills",
+    "mqtt_kills",
+    "upload_kills",
+    "acknowledged",
+    "lost",
+    "doubled",
+    "wrong_values",
+    "never_sent",
+    "unaccounted",
+)
 
 BENCHMARKS = (
     Benchmark(
@@ -154,6 +166,17 @@ BENCHMARKS = (
             "point, instant and value, thirty days at one reading a minute."
         ),
         figures=tuple(f"{database}.{figure}" for database in INGEST_ON for figure in INGEST),
+    ),
+    Benchmark(
+        name="ingest_faults",
+        arguments=("--kills", "100"),
+        question=(
+            "Web processes, the process that seals days and the listener to a broker killed at "
+            "random while readings come in, a worker ten times in the middle of a file, and the "
+            "PostgreSQL server five times: what was acknowledged must be there once, with its "
+            "value; received = stored + already known + refused + kept as dead letters."
+        ),
+        figures=tuple(f"{database}.{figure}" for database in INGEST_ON for figure in FAULTS),
     ),
 )
 
