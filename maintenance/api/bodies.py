@@ -18,7 +18,7 @@ from django.http.request import UnreadablePostError
 from maintenance.api.tokens import Problem
 
 _GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 _MB = 1024 * 1024
 
 
