@@ -53,6 +53,7 @@ class Benchmark:
 INGEST_ON = ("postgresql", "sqlite")
 INGEST = (
     "json_10k_vs_anchor",
+    "json_10k_vs_anchor_in_batches",
     "json_10k_columns_vs_anchor",
     "csv_time_major_vs_anchor",
     "csv_point_major_vs_anchor",
