@@ -22,7 +22,15 @@ from functools import partial
 from typing import Any
 
 from benchmarks import ingest_history, served
-from benchmarks.ingest_plant import ROWS_A_BATCH, Place, Plant, Rates, Tell, place_of, settings_of
+from benchmarks.ingest_plant import (
+    ROWS_A_BATCH,
+    Place,
+    Plant,
+    Rates,
+    Tell,
+    place_of,
+    settings_of,
+)
 from benchmarks.served import ROOT, Meter
 
 DATABASES = ("postgresql", "sqlite")
@@ -138,6 +146,13 @@ def _requests(
             bodies, columns = plant.bodies(rows), plant.bodies_in_columns(later)
             with place.anchor.meter.measured() as plain:
                 place.anchor.take(rows)
+            if place.vendor == "postgresql":
+                # A statement and a commit a batch, as a writer that does nothing else would.
+                with place.anchor.meter.measured() as in_batches:
+                    for part in range(0, count, ROWS_A_BATCH):
+                        place.anchor.take(rows.part(part, part + ROWS_A_BATCH))
+            else:
+                in_batches = plain
             with meter.measured() as first:
                 new = sum(send(body)["new"] for body in bodies)
             with meter.measured() as again:
@@ -152,6 +167,7 @@ def _requests(
             if turn < 0:
                 continue  # Everything is loaded and connected now.
             rates.add("anchor", count, plain)
+            rates.add("anchor_in_batches", count, in_batches)
             rates.add("json_10k", count, first)
             rates.add("json_10k_again", count, again)
             rates.add("json_10k_columns", count, in_columns)
@@ -159,6 +175,7 @@ def _requests(
             place.tell(f"{place.vendor} round {turn + 1}: {rates.told()}")
     return {
         "json_10k_vs_anchor": rates.ratio("json_10k", "anchor"),
+        "json_10k_vs_anchor_in_batches": rates.ratio("json_10k", "anchor_in_batches"),
         "json_10k_columns_vs_anchor": rates.ratio("json_10k_columns", "anchor"),
         "json_10k_vs_drf": rates.ratio("json_10k", "drf_10k"),
         "resent_new": resent_new,

@@ -18,8 +18,9 @@ from django.http.request import UnreadablePostError
 from maintenance.api.tokens import Problem
 
 _GZIP = 16 + zlib.MAX_WBITS
-_PIECE = 256 * 1024
 _MB = 1024 * 1024
+_PIECE = _MB
+_PACKED_PIECE = 128 * 1024
 
 
 def json_body(request: HttpRequest) -> bytes:
@@ -29,8 +30,10 @@ def json_body(request: HttpRequest) -> bytes:
     packing = request.headers.get("Content-Encoding", "identity").strip().lower()
     if packing not in ("identity", "", "gzip"):
         raise Problem(415, "wrong_encoding", "Send Content-Encoding: gzip, or none.")
-    pieces = _pieces(request, _declared_bytes(request))
-    return _unpacked(pieces) if packing == "gzip" else b"".join(pieces)
+    declared = _declared_bytes(request)
+    if packing == "gzip":
+        return _unpacked(_pieces(request, declared, _PACKED_PIECE))
+    return b"".join(_pieces(request, declared, _PIECE))
 
 
 def _declared_bytes(request: HttpRequest) -> int:
@@ -44,12 +47,12 @@ def _declared_bytes(request: HttpRequest) -> int:
     return int(declared)
 
 
-def _pieces(request: HttpRequest, declared: int) -> Iterator[bytes]:
+def _pieces(request: HttpRequest, declared: int, most: int) -> Iterator[bytes]:
     came = 0
     with _in_time(request) as late:
         while came < declared:
             try:
-                piece = request.read(min(_PIECE, declared - came))
+                piece = request.read(min(most, declared - came))
             except UnreadablePostError:
                 piece = b""
             if late.is_set():
