@@ -127,12 +127,17 @@ test: setup ## Tests that need nothing but this repository, on SQLite
 
 POSTGRES = $(or $(VIGIA_TEST_POSTGRES_URL),postgresql://postgres@127.0.0.1:5432/postgres)
 
+# What starts installations with databases of their own answers the same whichever the tests use.
+OF_THEIR_OWN = tests/integration/brokers $(wildcard tests/integration/operations/test_killed_*.py) \
+  tests/integration/operations/test_swaps_under_load.py
+
 .PHONY: test-all
 test-all: setup ## All tests with the services around and Chromium; then those of the database on PostgreSQL
 	@echo "On SQLite"
 	@env -u VIGIA_TEST_DATABASE_URL -u VIGIA_HIDE_SERVICES $(PYTEST)
 	@echo "On PostgreSQL"
-	@env -u VIGIA_HIDE_SERVICES VIGIA_TEST_DATABASE_URL=$(POSTGRES) $(PYTEST) -m "not browser" tests/unit/maintenance tests/integration
+	@env -u VIGIA_HIDE_SERVICES VIGIA_TEST_DATABASE_URL=$(POSTGRES) $(PYTEST) -m "not browser" $(OF_THEIR_OWN:%=--ignore=%) \
+	  tests/unit/maintenance tests/integration
 
 .PHONY: bench
 bench: setup ## Benchmarks on public data (VIGIA_DATA=folder), written to docs/benchmarks.md
