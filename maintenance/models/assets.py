@@ -203,7 +203,7 @@ class MeasurementPoint(Fact):
     largest_step = models.FloatField(
         _("largest step from one reading to the next"), null=True, blank=True
     )
-    # A token without any may be used for all points of its site.
+    # Of a token that is limited: the points that it may be used for.
     tokens: models.ManyToManyField[ApiToken, Any] = models.ManyToManyField(
         ApiToken, related_name="points", blank=True
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from django.db import IntegrityError, connection
 
 from maintenance.store.arrays import Added, Floats, Ints, Replaced, Rows, differing, sorted_once
+from maintenance.store.statements import as_parameter, of_points
 
 _COLUMNS = "point_id, at_us, value"
 _COLUMNS_OF_STAGE = "point_id, at_us, given.value"
@@ -68,8 +68,8 @@ def delete(point_ids: Sequence[int], start_us: int, end_us: int) -> int:
     """How many rows were there."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"DELETE FROM {_TABLE} WHERE {_of_points()} AND at_us >= %s AND at_us < %s",
-            [_points(point_ids), start_us, end_us],
+            f"DELETE FROM {_TABLE} WHERE {of_points()} AND at_us >= %s AND at_us < %s",
+            [as_parameter(point_ids), start_us, end_us],
         )
         return int(cursor.rowcount)
 
@@ -99,22 +99,11 @@ def oldest_us(point_ids: Sequence[int]) -> int | None:
         cursor.execute(
             f"SELECT min(first) FROM (SELECT (SELECT min(at_us) FROM {_TABLE} "
             f"WHERE point_id = wanted.id) AS first FROM maintenance_measurementpoint AS wanted "
-            f"WHERE {_of_points('wanted.id')}) AS firsts",
-            [_points(point_ids)],
+            f"WHERE {of_points('wanted.id')}) AS firsts",
+            [as_parameter(point_ids)],
         )
         row = cursor.fetchone()
     return None if row is None or row[0] is None else int(row[0])
-
-
-def _of_points(column: str = "point_id") -> str:
-    if connection.vendor == "postgresql":
-        return f"{column} = ANY(%s)"
-    return f"{column} IN (SELECT value FROM json_each(%s))"
-
-
-def _points(point_ids: Sequence[int]) -> Any:
-    wanted = list(point_ids)
-    return wanted if connection.vendor == "postgresql" else json.dumps(wanted)
 
 
 def _insert_sqlite(rows: Rows) -> Added:
@@ -272,7 +261,7 @@ def last_us(point_ids: Sequence[int]) -> dict[int, int]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, (SELECT max(at_us) FROM {_TABLE} WHERE point_id = wanted.id) "
-            f"FROM maintenance_measurementpoint AS wanted WHERE {_of_points('wanted.id')}",
-            [_points(point_ids)],
+            f"FROM maintenance_measurementpoint AS wanted WHERE {of_points('wanted.id')}",
+            [as_parameter(point_ids)],
         )
         return {int(point): int(at) for point, at in cursor.fetchall() if at is not None}

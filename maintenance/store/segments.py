@@ -19,6 +19,7 @@ from maintenance.models import MeasurementPoint
 from maintenance.store.arrays import Added, Floats, Ints, Replaced, Rows, runs_of
 from maintenance.store.codec import pack, unpack_instants, unpack_values
 from maintenance.store.shards import DAY_US
+from maintenance.store.statements import as_parameter, of_points
 
 SLOW_DAYS = 32
 OFTEN_A_DAY = 200
@@ -121,9 +122,9 @@ def _rows_of(
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT point_id, start_us, instants, data FROM {_TABLE} "
-            f"WHERE {_of_points()} AND start_us > %s AND start_us < %s AND last_us >= %s "
+            f"WHERE {of_points()} AND start_us > %s AND start_us < %s AND last_us >= %s "
             "ORDER BY point_id, start_us",
-            [_points(point_ids), start_us - SLOW_DAYS * DAY_US, end_us, start_us],
+            [as_parameter(point_ids), start_us - SLOW_DAYS * DAY_US, end_us, start_us],
         )
         return [(point, start, (at, values)) for point, start, at, values in cursor.fetchall()]
 
@@ -134,8 +135,8 @@ def last_us(point_ids: Sequence[int]) -> dict[int, int]:
         cursor.execute(
             f"SELECT id, (SELECT last_us FROM {_TABLE} WHERE point_id = wanted.id "
             "ORDER BY start_us DESC LIMIT 1) FROM maintenance_measurementpoint AS wanted "
-            f"WHERE {_of_points('wanted.id')}",
-            [_points(point_ids)],
+            f"WHERE {of_points('wanted.id')}",
+            [as_parameter(point_ids)],
         )
         return {int(point): int(at) for point, at in cursor.fetchall() if at is not None}
 
@@ -148,8 +149,8 @@ def oldest_us(point_ids: Sequence[int]) -> int | None:
             f"SELECT first.start_us, first.instants FROM maintenance_measurementpoint AS wanted "
             f"JOIN {_TABLE} AS first ON first.point_id = wanted.id AND first.start_us = "
             f"(SELECT min(start_us) FROM {_TABLE} WHERE point_id = wanted.id) "
-            f"WHERE {_of_points('wanted.id')} ORDER BY first.start_us",
-            [_points(point_ids)],
+            f"WHERE {of_points('wanted.id')} ORDER BY first.start_us",
+            [as_parameter(point_ids)],
         )
         # A cell may begin long before its first reading.
         for start_us, instants in cursor:
@@ -173,8 +174,8 @@ def delete_before(point_ids: Sequence[int], before_us: int) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT point_id, start_us, n, last_us FROM {_TABLE} "
-            f"WHERE {_of_points()} AND start_us < %s",
-            [_points(point_ids), before_us],
+            f"WHERE {of_points()} AND start_us < %s",
+            [as_parameter(point_ids), before_us],
         )
         found = cursor.fetchall()
     cut = [(point, start) for point, start, _n, last in found if last >= before_us]
@@ -303,8 +304,8 @@ def _days_of(point_ids: Sequence[int]) -> dict[int, tuple[int | None, int | None
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, segment_days, sampling_seconds FROM maintenance_measurementpoint "
-            f"WHERE {_of_points('id')}",
-            [_points(point_ids)],
+            f"WHERE {of_points('id')}",
+            [as_parameter(point_ids)],
         )
         return {point: (days, seconds) for point, days, seconds in cursor.fetchall()}
 
@@ -320,17 +321,6 @@ def _load(cells: Iterable[Cell]) -> dict[Cell, tuple[bytes, bytes]]:
             )
             found.update({(point, at): (a, b) for point, at, a, b in cursor.fetchall()})
     return found
-
-
-def _of_points(column: str = "point_id") -> str:
-    if connection.vendor == "postgresql":
-        return f"{column} = ANY(%s)"
-    return f"{column} IN (SELECT value FROM json_each(%s))"
-
-
-def _points(point_ids: Sequence[int]) -> Any:
-    wanted = list(point_ids)
-    return wanted if connection.vendor == "postgresql" else json.dumps(wanted)
 
 
 def _in_cells() -> str:
